@@ -1,0 +1,72 @@
+# The commands a newcomer needs. `make run` and `make test` are enough to start; all work from a clean clone.
+# Settings reach the app from the environment or as `make run PORT=8000 DATA_DIR=~/clips`; README.md lists them.
+
+.DEFAULT_GOAL := run
+.PHONY: run test check format bench train evaluate clean chromium
+
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin/python
+PIP := $(BIN) -m pip --disable-pip-version-check
+# An empty ARGS runs everything; `make test ARGS="-k grid"` runs a part.
+ARGS ?=
+
+run: $(VENV)/.runtime $(if $(filter 1 true yes on,$(MCP)),$(VENV)/.mcp)
+	exec $(BIN) app.py
+
+test: $(VENV)/.test chromium
+	$(BIN) -m pytest $(ARGS)
+
+check: $(VENV)/.test
+	$(BIN) -m ruff check .
+	$(BIN) -m ruff format --check .
+	$(BIN) -m pyright
+
+format: $(VENV)/.test
+	$(BIN) -m ruff check --fix .
+	$(BIN) -m ruff format .
+
+bench: $(VENV)/.runtime
+	$(BIN) -m studio.bench $(ARGS)
+
+train: $(VENV)/.train
+	$(BIN) -m training $(ARGS)
+
+evaluate: $(VENV)/.train
+	$(BIN) -m training.evaluate $(ARGS)
+
+# Removes only what a minute makes again: the clips in data/ and training's hours of work in .cache/ stay.
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp is older than its requirements file only when that file changed: then pip runs, else nothing does.
+$(VENV)/.runtime: requirements.txt
+	$(call install,$<,$@)
+
+$(VENV)/.test: requirements-test.txt requirements.txt
+	$(call install,$<,$@)
+	touch $(VENV)/.runtime
+
+$(VENV)/.train: requirements-train.txt requirements.txt
+	$(call install,$<,$@)
+	touch $(VENV)/.runtime
+
+$(VENV)/.mcp: requirements-mcp.txt requirements.txt
+	$(call install,$<,$@)
+	touch $(VENV)/.runtime
+
+define install
+	@test -n "$(PYTHON)" || { echo "Flipbook needs Python 3.11 or newer; none was found. Set PYTHON=/path/to/it."; exit 1; }
+	@$(PIP) --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	$(PIP) install --requirement $(1)
+	@touch $(2)
+endef
+
+# The browser tests drive the system's own Chromium; on Debian and Ubuntu it is installed when there is none.
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	command -v apt-get >/dev/null || { echo "Please install Chromium or Chrome: the browser tests need it."; exit 1; }; \
+	sudo=""; test "$$(id -u)" = 0 || sudo=sudo; \
+	$$sudo apt-get update && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium

@@ -1,0 +1,48 @@
+"""Starts the studio: settings, studio, page, launch. Everything else is behind `studio/`."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+# Gradio reads this once, when it is imported; without it the page's server calls home.
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+
+from studio.domain import StudioError
+from studio.service import Studio
+from studio.settings import Settings
+from studio.ui import wording
+from studio.ui.interface import build_interface, launch_options
+
+
+def main() -> None:
+    try:
+        settings = Settings.from_env()
+        studio = Studio.open(settings, start=False)
+    except StudioError as error:
+        raise SystemExit(str(error)) from None
+    page = build_interface(studio, settings.max_upload_bytes)
+    try:
+        _, url, _ = page.launch(
+            server_name=settings.host,
+            server_port=settings.port,
+            mcp_server=settings.mcp,
+            prevent_thread_lock=True,
+            quiet=True,
+            **launch_options(settings.max_upload_bytes),
+        )
+    except OSError:
+        raise SystemExit(wording.taken(settings.host, settings.port)) from None
+    # What stops a container ends the studio as tidily as Ctrl + C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    print(wording.address(url), flush=True)
+    # Only now, so that the page answers before the slow libraries are imported.
+    studio.start()
+    try:
+        page.block_thread()
+    finally:
+        studio.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,235 @@
+"""What the studio talks about: requests, progress, jobs, clips, models, limits and errors.
+
+Frozen records without behaviour beyond checking themselves; imports nothing of ours.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
+MAX_SEED = 2**31 - 1
+NEW_SEED = -1
+
+Fit = Literal["crop", "pad"]
+Phase = Literal["loading", "reading the prompt", "denoising", "decoding", "encoding"]
+
+
+class StudioError(Exception):
+    """One clear sentence for the visitor, naming the rule and the value that broke it."""
+
+
+class Stopped(Exception):
+    """Raised inside a running job when its Stop was asked for."""
+
+
+@dataclass(frozen=True)
+class ModelLimits:
+    """What one model can make. Sizes in pixels, lengths in seconds and frames."""
+
+    aspect_ratios: tuple[str, ...] = ASPECT_RATIOS
+    min_seconds: float = 1.0
+    max_seconds: float = 3.0
+    min_steps: int = 1
+    max_steps: int = 50
+    min_guidance: float = 1.0
+    max_guidance: float = 12.0
+    max_prompt_chars: int = 1000
+    max_clip_seconds: float = 20.0
+
+
+@dataclass(frozen=True)
+class ModelCard:
+    """One row of the catalog as an interface sees it."""
+
+    name: str
+    title: str
+    licence: str
+    description: str
+    limits: ModelLimits
+    default_seconds: float
+    default_steps: int
+    default_guidance: float
+    has_sound: bool
+
+
+@dataclass(frozen=True)
+class VideoRequest:
+    """Everything that decides a clip; goes unchanged from the form to the row and into the file.
+
+    `seed` is -1 until the studio draws one. `picture` is the name of a stored picture, never a path.
+    With `extends` (a clip's id), `seconds` is how much longer that clip shall become.
+    """
+
+    prompt: str
+    negative_prompt: str = ""
+    aspect_ratio: str = "16:9"
+    seconds: float = 2.0
+    seed: int = NEW_SEED
+    num_inference_steps: int = 16
+    guidance_scale: float = 3.0
+    sound: bool = True
+    model: str = "pocket"
+    picture: str | None = None
+    picture_fit: Fit = "crop"
+    extends: str | None = None
+    parent: str | None = None
+
+    def check(self, limits: ModelLimits) -> None:
+        """Raise StudioError with one sentence for the first rule that this request breaks."""
+        for text in (self.prompt, self.negative_prompt):
+            if not isinstance(text, str):
+                raise StudioError(f"A prompt is text; this is {type(text).__name__}.")
+        if not self.prompt.strip() and self.picture is None and self.extends is None:
+            raise StudioError("Please say in the prompt what the clip shall show; it is empty.")
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
+            if len(text) > limits.max_prompt_chars:
+                raise StudioError(
+                    f"The {name} may have {limits.max_prompt_chars} characters at most; this one has {len(text)}."
+                )
+        if self.aspect_ratio not in limits.aspect_ratios:
+            raise StudioError(
+                f"The aspect ratio is one of {', '.join(limits.aspect_ratios)}; not {_shown(self.aspect_ratio)}."
+            )
+        if self.picture_fit not in ("crop", "pad"):
+            raise StudioError(f"A picture is fitted by crop or by pad; not by {_shown(self.picture_fit)}.")
+        if not isinstance(self.sound, bool):
+            raise StudioError(f"Sound is true or false; not {_shown(self.sound)}.")
+        _between("length in seconds", self.seconds, limits.min_seconds, limits.max_seconds)
+        _between("number of steps", self.num_inference_steps, limits.min_steps, limits.max_steps, whole=True)
+        _between("guidance scale", self.guidance_scale, limits.min_guidance, limits.max_guidance)
+        _between("seed", self.seed, NEW_SEED, MAX_SEED, whole=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), ensure_ascii=True, sort_keys=True)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> VideoRequest:
+        """Rebuild a request, passing over keys that a newer or older version wrote."""
+        known = {field.name for field in fields(cls)}
+        return cls(**{key: value for key, value in values.items() if key in known})
+
+    def with_seed(self, seed: int) -> VideoRequest:
+        return replace(self, seed=seed)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a number of more than 60 digits"  # repr() refuses the longest ones
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _between(name: str, value: object, low: float, high: float, whole: bool = False) -> None:
+    rule = f"The {name} must be {'a whole number' if whole else 'a number'} from {low:.10g} to {high:.10g}"
+    is_number = isinstance(value, int) or (isinstance(value, float) and not whole and math.isfinite(value))
+    if isinstance(value, bool) or not is_number:
+        raise StudioError(f"{rule}; not {_shown(value)}.")
+    if not low <= value <= high:  # type: ignore[operator]
+        raise StudioError(f"{rule}; {_shown(value)} is outside.")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a running job is. `preview` is a JPEG strip of `preview_frames` equal pictures side by side."""
+
+    phase: Phase
+    step: int = 0
+    total: int = 0
+    preview: bytes | None = None
+    preview_frames: int = 1
+
+
+@dataclass(frozen=True)
+class Task:
+    """A request with its files found: what an executor works on. It writes `target` and `poster`."""
+
+    id: str
+    request: VideoRequest
+    target: Path
+    poster: Path
+    picture: Path | None = None
+    source: Path | None = None
+
+
+@dataclass(frozen=True)
+class Made:
+    """What an executor made of a task; sizes in pixels, rates per second."""
+
+    width: int
+    height: int
+    num_frames: int
+    frame_rate: float
+    has_sound: bool
+    elapsed_seconds: float
+
+
+Report = Callable[[Progress], None]
+ShouldStop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Queued:
+    pass
+
+
+@dataclass(frozen=True)
+class Running:
+    progress: Progress
+    started_s: float
+
+
+@dataclass(frozen=True)
+class Done:
+    clip: str
+
+
+@dataclass(frozen=True)
+class Failed:
+    sentence: str
+
+
+@dataclass(frozen=True)
+class WasStopped:
+    pass
+
+
+JobState = Queued | Running | Done | Failed | WasStopped
+
+
+@dataclass(frozen=True)
+class Job:
+    """One accepted request and where it stands; `created_s` is Unix time."""
+
+    id: str
+    request: VideoRequest
+    created_s: float
+    state: JobState
+
+    @property
+    def is_over(self) -> bool:
+        return isinstance(self.state, Done | Failed | WasStopped)
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One finished clip in the gallery; `video` and `poster` are file names, `request.seed` is the real one."""
+
+    id: str
+    request: VideoRequest
+    created_s: float
+    made: Made
+    video: str
+    poster: str
+
+    def recipe(self) -> dict[str, Any]:
+        """The JSON that programs get: the request, what came of it, and the clip's id."""
+        return {**self.request.to_dict(), **asdict(self.made), "clip": self.id, "created": self.created_s}

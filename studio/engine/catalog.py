@@ -1,0 +1,134 @@
+"""The models a studio offers, as rows, and what Pocket knows of the world. Never imports torch."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from studio.domain import ModelCard, ModelLimits, StudioError
+
+POCKET_DIR = Path(__file__).parent.parent.parent / "assets" / "pocket"
+
+_CARDS = (
+    ModelCard(
+        name="pocket",
+        title="Pocket",
+        licence="Apache-2.0",
+        description="Flipbook's own small model: named toys in named scenes, with sound, on any computer.",
+        limits=ModelLimits(),
+        default_seconds=2.0,
+        default_steps=16,
+        default_guidance=3.0,
+        has_sound=True,
+    ),
+)
+
+
+def models() -> tuple[ModelCard, ...]:
+    """Every model that can be chosen, the default first."""
+    return _CARDS
+
+
+def card(name: str) -> ModelCard:
+    """The row called `name`; StudioError, listing the known ones, when there is none."""
+    for row in _CARDS:
+        if row.name == name:
+            return row
+    raise StudioError(f"There is no model {str(name)[:60]!r}; there is {', '.join(row.name for row in _CARDS)}.")
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """What Pocket was trained on: name -> other words for it; `near` maps further words to the nearest known name."""
+
+    subjects: dict[str, list[str]]
+    scenes: dict[str, list[str]]
+    actions: dict[str, list[str]]
+    near: dict[str, str]
+
+    def words(self) -> frozenset[str]:
+        texts = [text for part in (self.subjects, self.scenes, self.actions) for pair in part.items() for text in _flat(pair)]
+        return frozenset(word for text in texts for word in _words(text))
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Words of a prompt that the model never learned, and the nearest things that it did."""
+
+    unknown: tuple[str, ...] = ()
+    suggestions: tuple[str, ...] = ()
+    has_subject: bool = True
+
+    @property
+    def sentence(self) -> str:
+        """One kind sentence for the visitor; empty when there is nothing to say."""
+        if not self.unknown and self.has_subject:
+            return ""
+        near = f" It does know {_listed(self.suggestions)}." if self.suggestions else ""
+        if not self.unknown:
+            return f"Pocket finds nothing in this prompt that it can show.{near}"
+        return f"Pocket has not learned {_listed(tuple(f'“{word}”' for word in self.unknown))} yet.{near}"
+
+
+@lru_cache(maxsize=4)
+def knowledge(folder: Path = POCKET_DIR) -> Knowledge:
+    """Read `knowledge.json`, which training writes beside the weights."""
+    return Knowledge(**json.loads((folder / "knowledge.json").read_text(encoding="utf-8")))
+
+
+def advise(model: str, prompt: str) -> Advice:
+    """What `model` does not know in `prompt`. Models of full size know everything, as far as we can tell."""
+    if card(model).name != "pocket" or not prompt.strip():
+        return Advice()
+    known = knowledge()
+    words = known.words()
+    unknown, near = [], []
+    for word in dict.fromkeys(_words(prompt)):
+        stem = _stem(word, words)
+        if stem in words or word in _PLAIN:
+            continue
+        meant = known.near.get(word) or known.near.get(stem)
+        guess = meant or next(iter(difflib.get_close_matches(word, sorted(words), 1, 0.8)), None)
+        unknown.append(word)
+        if guess:
+            near.append(guess)
+    has_subject = _mentions(prompt, known.subjects) or any(n in known.subjects for n in near)
+    if not has_subject:
+        near += list(known.subjects)[:: max(1, len(known.subjects) // 4)][:4]
+    return Advice(tuple(unknown[:6]), tuple(dict.fromkeys(near))[:6], has_subject)
+
+
+def _mentions(prompt: str, named: dict[str, list[str]]) -> bool:
+    text = f" {' '.join(_words(prompt))} "
+    names = (" ".join(_words(name)) for pair in named.items() for name in _flat(pair))
+    return any(f" {name} " in text or f" {name}s " in text for name in names)
+
+
+def _flat(pair: tuple[str, list[str]]) -> list[str]:
+    return [pair[0], *pair[1]]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[^\W\d_]+", text.lower())
+
+
+def _stem(word: str, known: frozenset[str]) -> str:
+    for ending, instead in (("s", ""), ("es", ""), ("ing", ""), ("ing", "e"), ("ing", "s"), ("ed", ""), ("ies", "y")):
+        if word.endswith(ending) and word[: -len(ending)] + instead in known:
+            return word[: -len(ending)] + instead
+    return word + "s" if word + "s" in known else word
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+_PLAIN = frozenset(
+    """a an the and or of in on at by to with over under is are was it its that this there very some one two video clip
+    movie film picture scene shot showing shows show while into from up down around as for small big little large cute
+    beautiful happy colorful colourful bright slowly slow fast quickly high his her their my our your who which""".split()
+)

@@ -1,0 +1,57 @@
+"""Puts a continuation behind the clip it continues: the old frames stay, the sound goes on without a gap."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from studio.domain import StudioError
+from studio.media.video import Movie, fit_sound
+
+CROSSFADE_S = 0.25
+
+
+def join(old: Movie, new: Movie, overlap: int) -> Movie:
+    """`old`, then `new` without its first `overlap` frames, which show the end of `old` again.
+
+    The sounds are cross-faded inside the overlap; where one movie is silent it stays so. StudioError when the
+    two do not fit together.
+    """
+    if old.frames.shape[1:] != new.frames.shape[1:] or old.frame_rate != new.frame_rate:
+        raise StudioError(f"Two clips join in one size and rate only; these are {_shape(old)} and {_shape(new)}.")
+    frames = np.concatenate([old.frames, new.frames[overlap:]])
+    if old.sound is None and new.sound is None:
+        return Movie(frames, old.frame_rate)
+    rate = old.sampling_rate or new.sampling_rate
+    if new.sound is not None and new.sampling_rate != rate:
+        raise StudioError(f"Two sounds join at one sampling rate only; these have {rate} and {new.sampling_rate} Hz.")
+    seam = round(len(old.frames) / old.frame_rate * rate)
+    faded = min(round(CROSSFADE_S * rate), round(overlap / old.frame_rate * rate))
+    before = _sound(old, rate)
+    after = _sound(new, rate)[:, round(overlap / old.frame_rate * rate) - faded :]
+    sound = np.concatenate(
+        [before[:, : seam - faded], _crossfade(before[:, seam - faded :], after[:, :faded]), after[:, faded:]], axis=1
+    )
+    return Movie(frames, old.frame_rate, fit_sound(sound, len(frames), old.frame_rate, rate), rate)
+
+
+def _sound(movie: Movie, rate: int) -> np.ndarray:
+    sound = np.zeros((2, 0), np.float32) if movie.sound is None else movie.sound
+    return fit_sound(sound, len(movie.frames), movie.frame_rate, rate)
+
+
+def _crossfade(old: np.ndarray, new: np.ndarray) -> np.ndarray:
+    """From `old` to `new`, both (2, N), at equal loudness all the way.
+
+    Equal power alone would swell by 3 dB where the new sound goes on exactly like the old one, so the gains are
+    divided by the power that the two have together, given how alike they are.
+    """
+    angle = np.linspace(0, np.pi / 2, old.shape[1], dtype=np.float32)
+    fade_out, fade_in = np.cos(angle), np.sin(angle)
+    together = float(np.vdot(old, new))
+    alike = max(0.0, together / max(float(np.linalg.norm(old) * np.linalg.norm(new)), 1e-9))
+    return (fade_out * old + fade_in * new) / np.sqrt(1 + 2 * alike * fade_out * fade_in)
+
+
+def _shape(movie: Movie) -> str:
+    height, width = movie.frames.shape[1:3]
+    return f"{width}x{height} px at {movie.frame_rate:g} frames a second"

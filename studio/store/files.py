@@ -1,0 +1,129 @@
+"""The folders under DATA_DIR and the names in them: clips, pictures, half-made files.
+
+Knows nothing of rows. A name that comes from outside is checked here before it becomes a path.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import logging
+import re
+import shutil
+import time
+from pathlib import Path
+
+from studio.domain import StudioError
+
+log = logging.getLogger(__name__)
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+PICTURE_KEPT_S = 24 * 3600
+_ID = re.compile(r"[0-9a-f]{32}")
+_PICTURE = re.compile(r"[0-9a-f]{64}\.png")
+_CLIP_FILE = re.compile(r"([0-9a-f]{32})\.(mp4|jpg)")
+
+
+def is_id(value: object) -> bool:
+    """Whether this can be the id of a clip or a job: 32 hexadecimal characters."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def no_room_sentence(reason: str) -> str:
+    return f"There is no room left on the disk ({reason}). Please delete some clips or free some space, then try again."
+
+
+class Files:
+    """Paths in one data folder. `clips` may be served to a browser; the other folders are not."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self.clips = data_dir / "clips"
+        self.pictures = data_dir / "pictures"
+        self.tmp = data_dir / "tmp"
+        try:
+            for folder in (self.clips, self.pictures, self.tmp):
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StudioError(f"Flipbook cannot keep its data in {data_dir}: {error.strerror}.") from error
+
+    def free_bytes(self) -> int:
+        return shutil.disk_usage(self.data_dir).free
+
+    def half_made(self, clip_id: str) -> tuple[Path, Path]:
+        """Where a clip's video and poster are written before they are published."""
+        return self.tmp / f"{clip_id}.mp4", self.tmp / f"{clip_id}.jpg"
+
+    def published(self, clip_id: str) -> tuple[Path, Path]:
+        return self.clips / f"{clip_id}.mp4", self.clips / f"{clip_id}.jpg"
+
+    def publish(self, clip_id: str) -> None:
+        """Move both files into the gallery's folder."""
+        for source, target in zip(self.half_made(clip_id), self.published(clip_id), strict=True):
+            source.replace(target)
+
+    def withdraw(self, clip_id: str) -> None:
+        """Take a clip's files out of the gallery's folder; what a crash leaves in tmp is swept at start."""
+        for source, target in zip(self.published(clip_id), self.half_made(clip_id), strict=True):
+            if source.exists():
+                source.replace(target)
+
+    def discard(self, clip_id: str) -> None:
+        for path in self.half_made(clip_id):
+            path.unlink(missing_ok=True)
+
+    def keep_picture(self, png: bytes) -> str:
+        """Store these PNG bytes under the hash of their content; returns the name."""
+        name = f"{hashlib.sha256(png).hexdigest()}.png"
+        target, half = self.pictures / name, self.tmp / name
+        try:
+            half.write_bytes(png)
+            half.replace(target)
+        except OSError as error:
+            half.unlink(missing_ok=True)
+            if error.errno in NO_ROOM:
+                raise StudioError(no_room_sentence(error.strerror or type(error).__name__)) from error
+            raise
+        return name
+
+    def picture(self, name: object) -> Path:
+        """The stored picture of this name; StudioError when there is none."""
+        if not isinstance(name, str) or not _PICTURE.fullmatch(name):
+            raise StudioError(f"A stored picture is named by 64 hexadecimal characters and .png; not {shown(name)}.")
+        path = self.pictures / name
+        if not path.is_file():
+            raise StudioError(f"The picture {name[:8]}... is no longer here; please choose it again.")
+        return path
+
+    def set_clips_aside(self) -> None:
+        """Before a new database is used: clips that only a lost one knew must not be swept."""
+        if any(_CLIP_FILE.fullmatch(path.name) for path in self.clips.iterdir()):
+            aside = self.data_dir / f"clips-without-database-{time.time_ns()}"
+            self.clips.rename(aside)
+            self.clips.mkdir()
+            log.warning("The database is new but there were clips; they were moved to %s", aside)
+
+    def sweep(self, clip_ids: set[str], picture_names: set[str]) -> None:
+        """Remove what nothing refers to: half-made files, unlisted clip files, day-old unused pictures."""
+        for path in self.tmp.iterdir():
+            _remove(path)
+        for path in self.clips.iterdir():
+            named = _CLIP_FILE.fullmatch(path.name)
+            if named and named[1] not in clip_ids:
+                _remove(path)
+        for path in self.pictures.iterdir():
+            is_old = time.time() - path.stat().st_mtime > PICTURE_KEPT_S
+            if _PICTURE.fullmatch(path.name) and path.name not in picture_names and is_old:
+                _remove(path)
+
+
+def shown(value: object) -> str:
+    """A value from outside, short enough for a sentence."""
+    text = repr(value[:60]) if isinstance(value, str) else repr(value)
+    return text if len(text) <= 64 else text[:61] + "..."
+
+
+def _remove(path: Path) -> None:
+    if path.is_file():
+        path.unlink(missing_ok=True)
+        log.info("Swept %s", path.name)

@@ -1,0 +1,158 @@
+"""The endpoints for programs: the only public ones. Typed and described, so that they are MCP tools as well.
+
+A program that goes away loses only its answer: its clip is made all the same and is found with /clips.
+"""
+
+# No `from __future__ import annotations` here: gradio reads the return annotation as it stands, and a string would make
+# the video and its recipe one untyped value.
+from dataclasses import asdict
+from typing import Any
+
+import gradio as gr
+from anyio import CapacityLimiter, to_thread
+
+from studio.domain import NEW_SEED, Done, Failed, Job, StudioError, VideoRequest
+from studio.service import Studio
+from studio.ui import wording
+from studio.ui.guard import an_upload, for_program
+
+# Programs wait in threads of their own: as many as may, and none is taken from the page's visitors.
+MAX_WAITING = 100
+LOOK_EVERY_S = 1.0
+
+Recipe = dict[str, Any]
+Answer = tuple[gr.FileData, Recipe]
+
+
+def add_api(studio: Studio) -> None:
+    """Add the endpoints to the Blocks that is being built."""
+    card = studio.models()[0]
+    wait = _Waiting(studio)
+
+    async def generate(
+        prompt: str,
+        image: gr.FileData | None = None,
+        aspect_ratio: str = card.limits.aspect_ratios[0],
+        seconds: float = card.default_seconds,
+        seed: int = NEW_SEED,
+        num_inference_steps: int = card.default_steps,
+        guidance_scale: float | None = None,
+        negative_prompt: str = "",
+        sound: bool = card.has_sound,
+        model: str = card.name,
+    ) -> tuple[gr.FileData, dict[str, Any]]:
+        """Make a short video with sound from words, and from a first picture if one is given.
+
+        Args:
+            prompt: What the clip shows: a subject, what it does, and where.
+            image: The picture that the clip starts from; cropped to the aspect ratio.
+            aspect_ratio: Width to height, one of 16:9, 9:16, 1:1, 4:3, 3:4.
+            seconds: Length of the clip.
+            seed: The same seed with the same other values makes the same clip; -1 draws a new one.
+            num_inference_steps: More steps look cleaner and take longer.
+            guidance_scale: How closely the clip follows the words; null takes the model's own.
+            negative_prompt: What the clip shall not show.
+            sound: Whether the clip has sound.
+            model: One of the names that /models lists.
+
+        Returns:
+            The video file (MP4), and a recipe: everything used, the clip's id, the real seed, width, height,
+            num_frames, frame_rate and elapsed_seconds.
+        """
+        request = VideoRequest(
+            prompt=prompt,
+            negative_prompt=negative_prompt,
+            aspect_ratio=aspect_ratio,
+            seconds=seconds,
+            seed=seed,
+            num_inference_steps=num_inference_steps,
+            guidance_scale=_guidance(studio, model) if guidance_scale is None else guidance_scale,
+            sound=sound,
+            model=model,
+            picture=None if image is None else await to_thread.run_sync(_keep, studio, image),
+        )
+        return await wait.for_clip(studio.submit(request))
+
+    async def regenerate(clip: str, seed: int | None = None) -> tuple[gr.FileData, dict[str, Any]]:
+        """Make a clip of the gallery once more.
+
+        Args:
+            clip: The clip's id, as in its recipe.
+            seed: null takes the clip's own seed and makes the same clip again; -1 draws a new seed.
+
+        Returns:
+            The new video file and its recipe.
+        """
+        return await wait.for_clip(studio.regenerate(clip, seed))
+
+    async def extend(
+        clip: str, seconds: float = card.default_seconds, prompt: str = ""
+    ) -> tuple[gr.FileData, dict[str, Any]]:
+        """Make a clip of the gallery longer; the new clip begins with the old one's frames.
+
+        Args:
+            clip: The clip's id, as in its recipe.
+            seconds: How much longer the clip shall become.
+            prompt: What happens next; empty goes on with the clip's own prompt.
+
+        Returns:
+            The longer video file and its recipe.
+        """
+        return await wait.for_clip(studio.extend(clip, seconds, prompt))
+
+    async def clips(limit: int = 50) -> list[dict[str, Any]]:
+        """List the clips of the gallery, newest first.
+
+        Args:
+            limit: How many at most.
+
+        Returns:
+            One recipe for each clip; `clip` is its id.
+        """
+        return [clip.recipe() for clip in studio.clips(limit)]
+
+    async def models() -> list[dict[str, Any]]:
+        """List the models, with what each can make.
+
+        Returns:
+            One entry for each model: name, title, licence, description, limits and defaults.
+        """
+        return [asdict(model) for model in studio.models()]
+
+    for endpoint in (generate, regenerate, extend, clips, models):
+        gr.api(for_program(endpoint), api_name=endpoint.__name__, concurrency_limit=None)
+
+
+class _Waiting:
+    """Waits for jobs without holding the server's threads."""
+
+    def __init__(self, studio: Studio) -> None:
+        self._studio = studio
+        self._limiter: CapacityLimiter | None = None
+
+    async def for_clip(self, job: Job) -> Answer:
+        """The file and the recipe when `job` is done; StudioError when it failed or was stopped."""
+        # A limiter belongs to an event loop, so it is made inside the one that serves.
+        self._limiter = self._limiter or CapacityLimiter(MAX_WAITING)
+        while not job.is_over:
+            job = await to_thread.run_sync(self._studio.watch, job.id, LOOK_EVERY_S, limiter=self._limiter)
+        match job.state:
+            case Done(clip=clip_id):
+                clip = self._studio.clip(clip_id)
+                path = self._studio.video_path(clip_id)
+                return gr.FileData(path=str(path), mime_type="video/mp4", orig_name=clip.video), clip.recipe()
+            case Failed(sentence=sentence):
+                raise StudioError(sentence)
+            case _:
+                raise StudioError(wording.API_STOPPED)
+
+
+def _keep(studio: Studio, image: Any) -> str:
+    """Keep the picture of a call; it comes as a dict, unchecked, and may name any path."""
+    path = image.get("path") if isinstance(image, dict) else getattr(image, "path", None)
+    return studio.keep_picture(an_upload(path))
+
+
+def _guidance(studio: Studio, model: str) -> float:
+    """The model's own guidance; an unknown name is refused by the check of the request."""
+    return next((card.default_guidance for card in studio.models() if card.name == model), 1.0)

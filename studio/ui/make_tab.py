@@ -1,0 +1,153 @@
+"""One builder for both making tabs: the form, its small conveniences, and its button. A picture is an optional part.
+
+Knows the form's widgets by name; what is made of their values is present.py's, what follows is interface.py's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from studio.domain import MAX_SEED, Job, ModelCard
+from studio.service import Studio
+from studio.ui import present, wording
+from studio.ui.guard import on_page
+from studio.ui.parts import part
+from studio.ui.picture_drop import picture_drop
+
+Fields = dict[str, Any]
+QUIET: Fields = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class TabPlan:
+    """What a tab is built from; `sizes` are each ratio's pixels."""
+
+    studio: Studio
+    card: ModelCard
+    sizes: dict[str, tuple[int, int]]
+    max_upload_bytes: int
+    needs_picture: bool
+
+    @property
+    def key(self) -> str:
+        return "image" if self.needs_picture else "text"
+
+
+@dataclass(frozen=True)
+class MakeTab:
+    """A built tab: its widgets by the names that present.py uses, and how to make a clip from them."""
+
+    plan: TabPlan
+    fields: Fields
+    button: gr.Button
+
+    def follow_with(self, stage: gr.HTML) -> None:
+        """Wire the button and the keyboard: make a job, let the stage follow it, show the seed it got."""
+        names = list(self.fields)
+
+        @on_page
+        def submit(*values: Any) -> tuple[Fields, Fields]:
+            form = dict(zip(names, values, strict=True))
+            job: Job = self.plan.studio.submit(present.request_from_form(form, self.plan.needs_picture))
+            return {"job": job.id}, {"seed": job.request.seed, "keep": present.keeps_seed(form["seed"])}
+
+        gr.on(
+            [self.button.click, self.fields["prompt"].submit],
+            submit,
+            list(self.fields.values()),
+            [stage, self.fields["seed"]],
+            concurrency_limit=None,
+            **QUIET,
+        )
+
+    def updates(self, values: present.View) -> list[Any]:
+        """One update for each of the tab's widgets, in order; those without a value stay as they are."""
+        return [values.get(name, gr.skip()) for name in self.fields]
+
+
+def make_tab(plan: TabPlan) -> MakeTab:
+    """Build the form inside the current gr.Tab."""
+    with gr.Column(elem_classes=["fb-make", f"fb-make-{plan.key}"]):
+        fields: Fields = {}
+        if plan.needs_picture:
+            fields["picture"] = picture_drop(plan.studio, plan.sizes, plan.max_upload_bytes)
+        fields["prompt"] = _prompt(plan)
+        fields["aspect_ratio"] = _shapes(plan)
+        fields |= _sliders(plan.card)
+        fields["seed"] = part("seed", {"seed": None, "keep": False}, words=wording.SEED, largest=MAX_SEED)
+        fields |= _more(plan.card)
+        with gr.Row(elem_classes="fb-make-row"):
+            button = gr.Button(wording.MAKE, variant="primary", size="lg", elem_classes="fb-make-button")
+    if plan.needs_picture:
+        fields["aspect_ratio"].picked(
+            None,
+            [fields["aspect_ratio"], fields["picture"]],
+            fields["picture"],
+            js="(ratio, picture) => ({...(picture || {}), ratio})",
+            **QUIET,
+        )
+    return MakeTab(plan, fields, button)
+
+
+def _prompt(plan: TabPlan) -> gr.Textbox:
+    prompt = gr.Textbox(
+        label=wording.PICTURE_PROMPT if plan.needs_picture else wording.PROMPT,
+        placeholder=wording.PICTURE_PROMPT_HINT if plan.needs_picture else wording.PROMPT_HINT,
+        lines=3,
+        max_lines=8,
+        elem_classes="fb-prompt-box",
+    )
+    advice = part("advice", {}, words=wording.ADVICE)
+    prompt.change(_advise(plan), prompt, advice, queue=False, trigger_mode="always_last", **QUIET)
+    if not plan.needs_picture:
+        with gr.Row(elem_classes="fb-examples"):
+            part("label", None, words={"text": wording.TRY_ONE})
+            for example in wording.EXAMPLES:
+                chip = gr.Button(example, size="sm", elem_classes="fb-chip")
+                chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", **QUIET)
+    return prompt
+
+
+def _advise(plan: TabPlan) -> Callable[[Any], Fields]:
+    @on_page
+    def advise(prompt: Any) -> Fields:
+        text = prompt if isinstance(prompt, str) else ""
+        return {"sentence": plan.studio.advise(plan.card.name, text).sentence if text.strip() else ""}
+
+    return advise
+
+
+def _shapes(plan: TabPlan) -> gr.HTML:
+    shapes = [
+        {"ratio": ratio, "name": wording.SHAPE_NAMES.get(ratio, ratio), "width": width, "height": height}
+        for ratio, (width, height) in plan.sizes.items()
+    ]
+    return part("shapes", shapes[0]["ratio"], words=wording.SHAPES, shapes=shapes, group=f"fb-shape-{plan.key}")
+
+
+def _sliders(card: ModelCard) -> Fields:
+    limits = card.limits
+    with gr.Row(elem_classes="fb-pair"):
+        return {
+            "seconds": _slider(wording.SECONDS, limits.min_seconds, limits.max_seconds, card.default_seconds, 0.5),
+            "num_inference_steps": _slider(wording.STEPS, limits.min_steps, limits.max_steps, card.default_steps, 1),
+        }
+
+
+def _more(card: ModelCard) -> Fields:
+    low, high = card.limits.min_guidance, card.limits.max_guidance
+    with gr.Accordion(wording.MORE, open=False, elem_classes="fb-accordion"):
+        return {
+            "guidance_scale": _slider(wording.GUIDANCE, low, high, card.default_guidance, 0.5, wording.GUIDANCE_HINT),
+            "negative_prompt": gr.Textbox(label=wording.NEGATIVE, lines=2, interactive=True),
+            "sound": gr.Checkbox(card.has_sound, label=wording.SOUND, interactive=card.has_sound),
+        }
+
+
+def _slider(label: str, low: float, high: float, value: float, step: float, info: str | None = None) -> gr.Slider:
+    return gr.Slider(low, high, value, step=step, label=label, info=info, interactive=True, buttons=[])

@@ -1,0 +1,174 @@
+"""Pure: from the form's values to a request and back, from a job or clip to what the page shows. Knows no widgets.
+
+What comes out are plain dictionaries that travel to the browser as JSON; the browser shows their texts as text only.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from studio.domain import (
+    NEW_SEED,
+    Clip,
+    Done,
+    Failed,
+    Job,
+    Progress,
+    Queued,
+    Running,
+    StudioError,
+    VideoRequest,
+    WasStopped,
+)
+from studio.ui import wording
+
+View = dict[str, Any]
+
+
+def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRequest:
+    """One request from the widgets' values by name; an unkept or empty seed asks for a new one.
+
+    Raises StudioError when a picture is needed and none was chosen.
+    """
+    picture, fit = _picture(values.get("picture"))
+    if needs_picture and picture is None:
+        raise StudioError(wording.PICTURE_FIRST)
+    return VideoRequest(
+        prompt=values["prompt"] or "",
+        negative_prompt=values["negative_prompt"] or "",
+        aspect_ratio=values["aspect_ratio"],
+        seconds=values["seconds"],
+        seed=_seed(values["seed"]),
+        num_inference_steps=_whole(values["num_inference_steps"]),
+        guidance_scale=values["guidance_scale"],
+        sound=values["sound"],
+        picture=picture,
+        picture_fit=fit,
+    )
+
+
+def form_from_request(request: VideoRequest) -> View:
+    """The widgets' values by name that would ask for `request` once more, seed kept. The picture is left out."""
+    return {
+        "prompt": request.prompt,
+        "aspect_ratio": request.aspect_ratio,
+        "seconds": request.seconds,
+        "num_inference_steps": request.num_inference_steps,
+        "seed": {"seed": request.seed, "keep": True},
+        "guidance_scale": request.guidance_scale,
+        "negative_prompt": request.negative_prompt,
+        "sound": request.sound,
+    }
+
+
+def keeps_seed(value: object) -> bool:
+    """Whether the seed part's value asks to keep its seed for the next clip."""
+    return isinstance(value, dict) and bool(value.get("keep")) and "seed" in value
+
+
+def job_view(job: Job, position: int = 0, remaining_s: float | None = None, shown_preview: str = "") -> View:
+    """What the stage shows of one job. The preview's bytes go along only when `shown_preview` is another one."""
+    view: View = {
+        "id": job.id,
+        "prompt": job.request.prompt,
+        "ratio": job.request.aspect_ratio,
+        "live": not job.is_over,
+        "headline": "",
+        "detail": "",
+        "fraction": None,
+    }
+    match job.state:
+        case Queued():
+            left = [wording.remaining(remaining_s)] if remaining_s else []
+            return view | {
+                "state": "queued",
+                "headline": wording.WAITING,
+                "detail": _joined(wording.position(position), *left),
+            }
+        case Running(progress=progress):
+            return view | {"state": "running"} | _progress_view(progress, remaining_s, shown_preview)
+        case Done(clip=clip):
+            return view | {"state": "done", "headline": wording.STAGE["ready"], "clip_id": clip}
+        case Failed(sentence=sentence):
+            return view | {"state": "failed", "headline": sentence}
+        case WasStopped():
+            return view | {"state": "stopped", "headline": wording.STOPPED}
+
+
+def gone_view(job_id: str) -> View:
+    """What the stage shows of a job that the studio does not know."""
+    return {"id": job_id, "live": False, "state": "gone", "headline": wording.GONE, "prompt": "", "ratio": "16:9"}
+
+
+def _progress_view(progress: Progress, remaining_s: float | None, shown_preview: str) -> View:
+    details = [wording.step(progress.step, progress.total)] if progress.total else []
+    if remaining_s is not None:
+        details.append(wording.remaining(remaining_s))
+    view: View = {
+        "headline": wording.PHASES[progress.phase],
+        "detail": _joined(*details),
+        "fraction": progress.step / progress.total if progress.total else None,
+    }
+    if progress.preview:
+        view["preview_key"] = f"{zlib.crc32(progress.preview):08x}"
+        if view["preview_key"] != shown_preview:
+            view["preview"] = "data:image/jpeg;base64," + base64.b64encode(progress.preview).decode()
+            view["preview_frames"] = max(1, progress.preview_frames)
+    return view
+
+
+def clip_view(clip: Clip, clips_dir: Path) -> View:
+    """What a card shows of one clip; `video` and `poster` are addresses relative to the page."""
+    made = clip.made
+    seconds = made.num_frames / made.frame_rate
+    facts = [
+        wording.seed(clip.request.seed),
+        f"{seconds:.1f} s",
+        clip.request.aspect_ratio,
+        wording.made_in(made.elapsed_seconds),
+    ]
+    return {
+        "id": clip.id,
+        "prompt": clip.request.prompt,
+        "video": file_address(clips_dir / clip.video),
+        "poster": file_address(clips_dir / clip.poster),
+        "file_name": f"flipbook-{clip.request.seed}.mp4",
+        "width": made.width,
+        "height": made.height,
+        "length": f"{seconds:.1f} s",
+        "facts": _joined(*facts),
+        "created": clip.created_s,
+    }
+
+
+def file_address(path: Path) -> str:
+    """Where the browser finds a file of a directory that is served in place; relative, so it works behind a prefix."""
+    return "gradio_api/file=" + quote(path.resolve().as_posix())
+
+
+def _seed(value: Any) -> Any:
+    """The seed part's value {"seed", "keep"}: an empty seed, or one that is not kept, asks for a new one."""
+    if not keeps_seed(value) or value["seed"] is None:
+        return NEW_SEED
+    return _whole(value["seed"])
+
+
+def _picture(value: Any) -> tuple[str | None, Any]:
+    """Name and fit out of the picture part's value; the name is None when there is no picture."""
+    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
+        return None, "crop"
+    return value["name"] or None, value.get("fit", "crop")
+
+
+def _joined(*parts: str) -> str:
+    return " · ".join(part for part in parts if part)
+
+
+def _whole(value: Any) -> Any:
+    """A slider sends 16.0 for 16; anything else stays as it is and meets the request's own check."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value

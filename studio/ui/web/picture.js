@@ -1,0 +1,95 @@
+// Takes a picture by choosing, dropping or pasting, and draws on it what the chosen shape will keep.
+// The value is {name, width, height, src, ratio, fit}; the server reads and keeps the picture, and says its name.
+const drop = find('.fb-drop'), file = find('input[type=file]'), view = find('.fb-picture-view');
+const frame = find('.fb-picture-frame'), image = find('img'), crop = find('.fb-crop'), note = find('.fb-picture-note');
+const value = () => props.value || {};
+
+// Gradio tells only of changes that come from the server, so our own are drawn here.
+function change(more) {
+  props.value = { ...value(), ...more };
+  draw();
+}
+
+function draw() {
+  const { name, src, width, height, ratio, fit } = value();
+  view.hidden = !name;
+  drop.hidden = Boolean(name);
+  for (const choice of element.querySelectorAll('.fb-fit input')) choice.checked = choice.value === (fit || 'crop');
+  if (!name) return void image.removeAttribute('src');
+  if (image.getAttribute('src') !== src) image.src = src;
+  const [frameWidth, frameHeight] = given.sizes[ratio] || [width, height];
+  find('.fb-facts').textContent = `${width} × ${height} → ${frameWidth} × ${frameHeight}`;
+  if (fit === 'pad') drawPad(width / height, frameWidth / frameHeight);
+  else drawCrop(width / height, frameWidth / frameHeight);
+}
+
+// The picture fills the frame; the box shows what is kept, the rest is greyed by its wide shadow.
+function drawCrop(shape, wanted) {
+  image.alt = words.alt;
+  frame.style.setProperty('--shape', shape);
+  image.style.inset = '0';
+  image.style.width = image.style.height = '100%';
+  const wide = Math.min(1, wanted / shape), high = Math.min(1, shape / wanted);
+  Object.assign(crop.style, {
+    width: `${wide * 100}%`, height: `${high * 100}%`, left: `${(1 - wide) * 50}%`, top: `${(1 - high) * 50}%`,
+  });
+  crop.hidden = false;
+}
+
+// The frame is the clip; the picture stands whole in its middle.
+function drawPad(shape, wanted) {
+  image.alt = words.altPad;
+  frame.style.setProperty('--shape', wanted);
+  const wide = Math.min(1, shape / wanted), high = Math.min(1, wanted / shape);
+  Object.assign(image.style, {
+    width: `${wide * 100}%`, height: `${high * 100}%`, inset: `${(1 - high) * 50}% ${(1 - wide) * 50}%`,
+  });
+  crop.hidden = true;
+}
+
+async function take(chosen) {
+  if (!chosen) return;
+  const megabytes = chosen.size / 1e6;
+  if (megabytes > given.limit) {
+    return say(words.large.replace('{limit}', given.limit).replace('{size}', Math.ceil(megabytes)));
+  }
+  say(words.reading);
+  try {
+    const { path } = await upload(chosen);
+    const reply = await server.take_picture({ path });
+    if (!reply) return say(words.failed);
+    if (reply.error) return say(reply.error);
+    change(reply);
+    say('');
+  } catch {
+    say(words.failed);
+  }
+}
+
+function say(sentence) {
+  note.textContent = sentence;
+}
+
+file.addEventListener('change', () => {
+  take(file.files[0]);
+  file.value = '';
+});
+find('.fb-replace').addEventListener('click', () => file.click());
+find('.fb-remove').addEventListener('click', () => {
+  change({ name: null, src: null });
+  file.focus();
+});
+element.addEventListener('change', (event) => event.target.type === 'radio' && change({ fit: event.target.value }));
+for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
+  element.addEventListener(kind, (event) => {
+    event.preventDefault();
+    element.classList.toggle('fb-over', kind === 'dragenter' || kind === 'dragover');
+    if (kind === 'drop') take(event.dataTransfer.files[0]);
+  });
+}
+document.addEventListener('paste', (event) => {
+  const pasted = [...event.clipboardData.files].find((item) => item.type.startsWith('image/'));
+  if (pasted && element.offsetParent) take(pasted);
+});
+watch('value', draw);
+draw();

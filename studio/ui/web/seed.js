@@ -1,0 +1,20 @@
+// The seed {seed, keep}. One that was typed or rolled is meant to be used, so it is kept until the visitor lets it go.
+const number = find('input[type=number]'), keep = find('input[type=checkbox]');
+function draw() {
+  const { seed, keep: isKept } = props.value || {};
+  const text = seed === null || seed === undefined ? '' : String(seed);
+  if (number.value !== text) number.value = text;
+  keep.checked = Boolean(isKept);
+}
+number.addEventListener('input', () => {
+  const seed = number.value === '' ? null : Number(number.value);
+  props.value = { seed, keep: seed !== null };
+  keep.checked = seed !== null;
+});
+keep.addEventListener('change', () => (props.value = { ...props.value, keep: keep.checked }));
+find('.fb-dice').addEventListener('click', () => {
+  props.value = { seed: Math.floor(Math.random() * (given.largest + 1)), keep: true };
+  draw();
+});
+watch('value', draw);
+draw();

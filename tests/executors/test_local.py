@@ -1,0 +1,192 @@
+"""Real Pocket weights at few steps: files in, files out, Stop at every stage, and never two jobs at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio.domain import Made, Progress, Stopped, StudioError, Task, VideoRequest
+from studio.engine import grid
+from studio.engine.pipeline import VideoPipeline
+from studio.executors.local import LocalExecutor
+from studio.media.provenance import read_recipe
+from studio.media.video import Movie, Tags, probe, read_video, write_video
+
+REQUEST = VideoRequest("a ghost bounces in the snow 👻", seconds=1.0, num_inference_steps=2, seed=5)
+
+
+def ignore(progress: Progress) -> None: ...
+
+
+def never() -> bool:
+    return False
+
+
+@pytest.fixture(scope="module")
+def executor(pipeline: VideoPipeline) -> Iterator[LocalExecutor]:
+    opened = LocalExecutor(pipeline)
+    yield opened
+    opened.close()
+
+
+def task(folder: Path, request: VideoRequest = REQUEST, **files: Path) -> Task:
+    folder.mkdir(exist_ok=True)
+    return Task("a" * 32, request, folder / "clip.mp4", folder / "clip.jpg", **files)
+
+
+def test_words_become_a_clip_with_sound_poster_and_recipe(executor: LocalExecutor, tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    asked = task(tmp_path)
+    made = executor.run(asked, seen.append, never)
+
+    width, height = grid.size("16:9")
+    assert replace(made, elapsed_seconds=0.0) == Made(width, height, grid.num_frames(1.0), 12.0, True, 0.0)
+    assert 0 < made.elapsed_seconds < 120
+    video = probe(asked.target)
+    assert (video.width, video.height, video.num_frames, video.has_sound) == (width, height, made.num_frames, True)
+    with Image.open(asked.poster) as poster:
+        assert poster.size == (width, height)
+    recipe = read_recipe(asked.target)
+    assert recipe is not None
+    assert VideoRequest.from_dict(recipe) == REQUEST
+    assert (recipe["clip"], recipe["num_frames"]) == (asked.id, made.num_frames)
+    phases = list(dict.fromkeys(progress.phase for progress in seen))
+    assert phases == ["loading", "reading the prompt", "denoising", "decoding", "encoding"]
+
+
+def test_the_same_request_makes_the_same_file(executor: LocalExecutor, tmp_path: Path) -> None:
+    one, again, other = (
+        task(tmp_path / "one"),
+        task(tmp_path / "again"),
+        task(tmp_path / "other", replace(REQUEST, seed=6)),
+    )
+    for asked in (one, again, other):
+        executor.run(asked, ignore, never)
+    assert one.target.read_bytes() == again.target.read_bytes()
+    assert not np.array_equal(read_video(one.target).frames, read_video(other.target).frames)
+
+
+@pytest.mark.parametrize("aspect_ratio", ["9:16", "1:1", "4:3", "3:4"])
+def test_every_shape_can_be_encoded(executor: LocalExecutor, tmp_path: Path, aspect_ratio: str) -> None:
+    asked = task(tmp_path, replace(REQUEST, aspect_ratio=aspect_ratio, num_inference_steps=1))
+    executor.run(asked, ignore, never)
+    video = probe(asked.target)
+    assert (video.width, video.height) == grid.size(aspect_ratio)
+
+
+def test_without_sound_the_file_is_silent(executor: LocalExecutor, tmp_path: Path) -> None:
+    asked = task(tmp_path, replace(REQUEST, sound=False, num_inference_steps=1))
+    assert not executor.run(asked, ignore, never).has_sound
+    assert not probe(asked.target).has_sound
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad"])
+def test_a_picture_of_any_shape_is_fitted(executor: LocalExecutor, tmp_path: Path, fit: str) -> None:
+    Image.new("RGB", (300, 70), "orange").save(tmp_path / "picture.png")
+    request = replace(REQUEST, picture="x", picture_fit=fit, num_inference_steps=1)
+    asked = task(tmp_path, request, picture=tmp_path / "picture.png")
+    assert executor.run(asked, ignore, never).num_frames == grid.num_frames(1.0)
+
+
+@pytest.mark.parametrize("old_frames", [3, 13, 25])
+def test_an_extension_keeps_the_old_frames_and_goes_on_sounding(
+    executor: LocalExecutor, tmp_path: Path, old_frames: int
+) -> None:
+    width, height = grid.size("16:9")
+    y, x, t = np.mgrid[0:height, 0:width, 0:old_frames]
+    bars = np.stack([128 + 90 * np.sin((x + 2 * t) / 19), 128 + 90 * np.cos((y - t) / 17), 60 + t + 0 * x], -1)
+    frames = np.moveaxis(bars, 2, 0).clip(0, 255).astype(np.uint8)
+    rate = pipeline_rate(executor)
+    hum = 0.3 * np.sin(np.arange(round(old_frames / 12 * rate)) / 9).astype(np.float32)
+    old = tmp_path / "old.mp4"
+    write_video(old, Movie(frames, 12.0, np.stack([hum, hum]), rate), Tags("", "", ""), never)
+    source = read_video(old)
+
+    asked = task(tmp_path, replace(REQUEST, extends="b" * 32), source=old)
+    made = executor.run(asked, ignore, never)
+    longer = read_video(asked.target)
+    assert made.num_frames == len(longer.frames) == old_frames + grid.num_frames(1.0) - 1
+    assert np.array_equal(longer.frames[:old_frames], source.frames), "not a bit is lost"
+    assert longer.sound is not None
+    assert longer.sound.shape[1] == round(made.num_frames / 12 * rate)
+    kept = round(max(0.0, old_frames / 12 - 0.3) * rate)
+    assert np.abs(longer.sound[0, :kept] - hum[:kept]).sum() <= 0.01 * kept, "the old sound stays too"
+
+
+def test_a_clip_of_another_size_cannot_be_extended(executor: LocalExecutor, tmp_path: Path) -> None:
+    write_video(tmp_path / "old.mp4", Movie(np.zeros((9, 64, 96, 3), np.uint8), 12.0), Tags("", "", ""), never)
+    asked = task(tmp_path, replace(REQUEST, extends="b" * 32), source=tmp_path / "old.mp4")
+    with pytest.raises(StudioError, match="this one is 96x64 px, the model makes 224x128 px"):
+        executor.run(asked, ignore, never)
+
+
+@pytest.mark.parametrize("phase", ["reading the prompt", "denoising", "decoding", "encoding"])
+def test_stop_in_any_phase_leaves_no_file_and_the_next_clip_is_fine(
+    executor: LocalExecutor, tmp_path: Path, phase: str
+) -> None:
+    seen: list[str] = []
+    asked = task(tmp_path / "stopped")
+    with pytest.raises(Stopped):
+        executor.run(asked, lambda progress: seen.append(progress.phase), lambda: phase in seen)
+    assert seen[-1] == phase
+    assert not asked.target.exists()
+
+    after, calm = task(tmp_path / "after"), task(tmp_path / "calm")
+    executor.run(after, ignore, never)
+    executor.run(calm, ignore, never)
+    assert after.target.read_bytes() == calm.target.read_bytes()
+
+
+def test_two_jobs_never_run_at_once(executor: LocalExecutor, tmp_path: Path) -> None:
+    spans: list[tuple[float, float]] = []
+
+    def run(number: int) -> None:
+        reported: list[float] = []
+        asked = task(tmp_path / str(number), replace(REQUEST, num_inference_steps=1))
+        executor.run(asked, lambda _: reported.append(time.monotonic()), never)
+        spans.append((reported[0], reported[-1]))
+
+    threads = [Thread(target=run, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    spans.sort()
+    assert len(spans) == 3
+    assert all(before[1] <= after[0] for before, after in pairwise(spans))
+
+
+def test_warming_up_returns_at_once_and_ends_ready(pocket_dir: Path) -> None:
+    executor = LocalExecutor(VideoPipeline(pocket_dir))
+    assert executor.readiness().state == "starting"
+    before_s = time.monotonic()
+    executor.warm_up()
+    assert time.monotonic() - before_s < 0.5
+    assert executor.readiness().state in ("loading", "ready")
+    executor.close()  # waits for the owner thread
+    assert executor.readiness().state == "ready"
+
+
+def test_weights_that_cannot_be_loaded_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    executor = LocalExecutor(VideoPipeline(tmp_path / "nothing"))
+    executor.warm_up()
+    with pytest.raises(Exception, match=r".+"):
+        executor.run(task(tmp_path / "clip"), ignore, never)
+    seen = executor.readiness()
+    assert seen.state == "failed"
+    assert seen.sentence.startswith("The model pocket could not be loaded: ")
+    assert "The model could not be loaded" in caplog.text
+    executor.close()
+
+
+def pipeline_rate(executor: LocalExecutor) -> int:
+    """The sampling rate of what the loaded model makes."""
+    return executor._pipeline.generate(replace(REQUEST, num_inference_steps=1), ignore, never).sampling_rate

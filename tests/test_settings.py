@@ -1,0 +1,70 @@
+"""Each variable: its default, a good value, and a sentence that names the variable, the rule and the bad value."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from studio.domain import StudioError
+from studio.settings import VARIABLES, Settings
+
+GOOD = {
+    "HOST": ("0.0.0.0", "host", "0.0.0.0"),
+    "PORT": ("8080", "port", 8080),
+    "DEVICE": ("cuda:1", "device", "cuda:1"),
+    "MAX_QUEUED": ("3", "max_queued", 3),
+    "MIN_FREE_DISK_MB": ("0", "min_free_disk_bytes", 0),
+    "MAX_UPLOAD_MB": ("5", "max_upload_bytes", 5_000_000),
+    "MAX_PICTURE_MEGAPIXELS": ("2", "max_picture_pixels", 2_000_000),
+    "WARM_UP": ("0", "warm_up", False),
+    "MCP": ("yes", "mcp", True),
+    "DATA_DIR": ("/srv/flipbook", "data_dir", Path("/srv/flipbook")),
+    "POCKET_DIR": ("/srv/pocket", "pocket_dir", Path("/srv/pocket")),
+}
+BAD = [
+    ("PORT", "0", "a whole number from 1 to 65535; it is '0'"),
+    ("PORT", "65536", "a whole number from 1 to 65535; it is '65536'"),
+    ("PORT", "http", "a whole number from 1 to 65535; it is 'http'"),
+    ("PORT", "७८६०", "a whole number from 1 to 65535"),
+    ("PORT", "9" * 100_000, "a whole number from 1 to 65535"),
+    ("MAX_QUEUED", "-1", "a whole number from 1 to 10000; it is '-1'"),
+    ("MIN_FREE_DISK_MB", "1.5", "a whole number from 0 to"),
+    ("MAX_UPLOAD_MB", "0", "a whole number from 1 to 1000; it is '0'"),
+    ("MAX_PICTURE_MEGAPIXELS", "9999", "a whole number from 1 to 170; it is '9999'"),
+    ("WARM_UP", "maybe", "1 (yes) or 0 (no); it is 'maybe'"),
+    ("MCP", "2", "1 (yes) or 0 (no); it is '2'"),
+    ("DEVICE", "gpu", "auto, cpu, mps, cuda or cuda:<number>; it is 'gpu'"),
+    ("DATA_DIR", __file__, "a folder; "),
+]
+
+
+def test_the_defaults_need_nothing() -> None:
+    settings = Settings.from_env({})
+    assert (settings.host, settings.port, settings.device) == ("127.0.0.1", 7860, "auto")
+    assert (settings.warm_up, settings.mcp, settings.max_queued) == (True, False, 50)
+    assert settings.min_free_disk_bytes == 200_000_000
+    assert settings.max_picture_pixels == 50_000_000
+    assert settings.data_dir == Path("data").resolve()
+    assert settings.pocket_dir == Path(__file__).resolve().parents[1] / "assets" / "pocket"
+    assert Settings.from_env(dict.fromkeys(VARIABLES, " ")) == settings, "a blank value is no value"
+
+
+def test_every_variable_is_tried_here() -> None:
+    assert set(GOOD) == set(VARIABLES)
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_a_good_value(name: str) -> None:
+    text, field, value = GOOD[name]
+    assert getattr(Settings.from_env({name: text}), field) == value
+    assert getattr(Settings.from_env({name: f" {text} "}), field) == value
+
+
+@pytest.mark.parametrize(("name", "text", "rule"), BAD)
+def test_a_bad_value_is_named(name: str, text: str, rule: str) -> None:
+    with pytest.raises(StudioError) as caught:
+        Settings.from_env({name: text})
+    assert str(caught.value).startswith(f"{name} must be ")
+    assert rule in str(caught.value)
+    assert len(str(caught.value)) < 200

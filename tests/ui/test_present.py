@@ -1,0 +1,134 @@
+"""From the form to a request and back, and from jobs and clips to what the page shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import get_args
+
+import pytest
+
+from studio.domain import (
+    NEW_SEED,
+    Clip,
+    Done,
+    Failed,
+    Job,
+    JobState,
+    Made,
+    ModelLimits,
+    Phase,
+    Progress,
+    Queued,
+    Running,
+    StudioError,
+    VideoRequest,
+    WasStopped,
+)
+from studio.ui import present, wording
+
+FORM = {
+    "prompt": "a cat spins",
+    "aspect_ratio": "1:1",
+    "seconds": 1.5,
+    "num_inference_steps": 8.0,
+    "seed": {"seed": 7, "keep": True},
+    "guidance_scale": 3,
+    "negative_prompt": "",
+    "sound": True,
+}
+ID = "0" * 32
+
+
+def job(state: JobState) -> Job:
+    return Job(ID, VideoRequest("a cat spins", seed=7), 1000.0, state)
+
+
+def running(progress: Progress) -> Job:
+    return job(Running(progress, 1000.0))
+
+
+def test_form_becomes_a_request_that_passes_its_check() -> None:
+    request = present.request_from_form(FORM, needs_picture=False)
+    request.check(ModelLimits())
+    assert request == VideoRequest("a cat spins", "", "1:1", 1.5, 7, 8, 3)
+
+
+@pytest.mark.parametrize(
+    "seed", [{"seed": 7, "keep": False}, {"seed": None, "keep": True}, {}, None, 7, "7", {"keep": True}]
+)
+def test_seed_that_is_not_kept_is_a_new_one(seed: object) -> None:
+    assert present.request_from_form({**FORM, "seed": seed}, needs_picture=False).seed == NEW_SEED
+
+
+def test_picture_and_its_fit_go_into_the_request() -> None:
+    form = {**FORM, "picture": {"name": "abc.png", "fit": "pad", "ratio": "1:1"}}
+    request = present.request_from_form(form, needs_picture=True)
+    assert (request.picture, request.picture_fit) == ("abc.png", "pad")
+
+
+@pytest.mark.parametrize("picture", [None, {}, {"name": None}, {"name": ""}, "abc.png", 3])
+def test_missing_picture_is_asked_for(picture: object) -> None:
+    with pytest.raises(StudioError, match="choose a picture"):
+        present.request_from_form({**FORM, "picture": picture}, needs_picture=True)
+
+
+def test_request_goes_back_into_the_form_and_out_again() -> None:
+    request = VideoRequest("a cat", "dogs", "9:16", 3.0, 12, 5, 4.5, False)
+    assert present.request_from_form(present.form_from_request(request), needs_picture=False) == request
+
+
+def test_queued_job_says_its_place_and_time() -> None:
+    view = present.job_view(job(Queued()), position=3, remaining_s=75)
+    assert view["state"] == "queued"
+    assert view["detail"] == "2 clips before yours. · about 1 min 15 s left"
+    assert wording.position(1) == wording.NEXT_IN_LINE
+    assert wording.position(2) == "1 clip before yours."
+
+
+def test_running_job_says_phase_step_and_time() -> None:
+    view = present.job_view(running(Progress("denoising", 3, 12)), remaining_s=8.2)
+    assert view["headline"] == wording.PHASES["denoising"]
+    assert view["detail"] == "Step 3 of 12 · about 8 s left"
+    assert view["fraction"] == pytest.approx(0.25)
+
+
+def test_unknown_time_is_not_made_up() -> None:
+    assert present.job_view(running(Progress("denoising", 3, 12)))["detail"] == "Step 3 of 12"
+    assert present.job_view(running(Progress("decoding")))["fraction"] is None
+
+
+def test_preview_travels_once() -> None:
+    shown = present.job_view(running(Progress("denoising", 1, 2, b"jpeg", 4)))
+    assert shown["preview"].startswith("data:image/jpeg;base64,")
+    assert shown["preview_frames"] == 4
+    again = present.job_view(running(Progress("denoising", 1, 2, b"jpeg", 4)), shown_preview=shown["preview_key"])
+    assert "preview" not in again
+    assert again["preview_key"] == shown["preview_key"]
+
+
+@pytest.mark.parametrize(
+    ("state", "name", "headline"),
+    [
+        (Done(ID), "done", wording.STAGE["ready"]),
+        (Failed("The disk is full."), "failed", "The disk is full."),
+        (WasStopped(), "stopped", wording.STOPPED),
+    ],
+)
+def test_job_that_is_over(state: JobState, name: str, headline: str) -> None:
+    view = present.job_view(job(state))
+    assert (view["state"], view["headline"], view["live"]) == (name, headline, False)
+
+
+def test_clip_shows_its_facts_and_addresses(tmp_path: Path) -> None:
+    made = Made(224, 128, 25, 12.0, True, 3.4)
+    clip = Clip(ID, VideoRequest("a cat", seed=7), 1000.0, made, "a b#1.mp4", "a.jpg")
+    view = present.clip_view(clip, tmp_path)
+    assert view["facts"] == "Seed 7 · 2.1 s · 16:9 · made in 3 s"
+    assert view["video"].startswith("gradio_api/file=/")
+    assert view["video"].endswith("/a%20b%231.mp4")
+    assert json.loads(json.dumps(view)) == view
+
+
+def test_every_phase_has_its_words() -> None:
+    assert tuple(wording.PHASES) == get_args(Phase)

@@ -1,0 +1,197 @@
+"""Trains the video autoencoder, the audio autoencoder and the vocoder, each by itself.
+
+    python -m training.autoencoders video --minutes 25
+    python -m training.autoencoders audio --minutes 8
+    python -m training.autoencoders vocoder --minutes 12
+
+Weights go to the cache as video.weights.pt and so on; the latents' mean and spread per channel are measured at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from random import Random
+
+import torch
+
+from studio.engine.grid import FRAME_RATE
+from training import model, sounds, world
+from training.checkpoint import Stretch
+from training.optimiser import Trainer
+from training.sources import CACHE
+
+CROP_PX, CROP_FRAMES, CROPS = 64, 17, 8
+LATENT_NOISE = 0.05  # as a share of the latents' spread: makes the decoder forgive small errors; more kills detail
+
+
+def video_crops(rng: Random) -> torch.Tensor:
+    """A batch of crops (8, 3, 17, 64, 64) in -1..1: three quarters toys, centred near the subject, the rest photos."""
+    crops: list[torch.Tensor] = []
+    while len(crops) < CROPS:
+        if rng.random() < 0.25:
+            crops.append(world.photo_clip(rng, CROP_FRAMES, CROP_PX, CROP_PX))
+            continue
+        height, width = rng.choice(((128, 128), (128, 224), (224, 128)))
+        scenario = world.imagine(rng, CROP_FRAMES / FRAME_RATE, width / height)
+        clip = world.render(scenario, CROP_FRAMES, height, width)
+        middle = torch.tensor([scenario.seconds / 2]).numpy()
+        x, y, _, _ = scenario.track(middle)
+        for near in (True, rng.random() < 0.5):
+            top, left = rng.randrange(height - CROP_PX + 1), rng.randrange(width - CROP_PX + 1)
+            if near:
+                top = _clamped(height / 2 + float(y[0]) * 128 - CROP_PX / 2 + rng.uniform(-24, 24), height - CROP_PX)
+                left = _clamped(width / 2 + float(x[0]) * 128 - CROP_PX / 2 + rng.uniform(-24, 24), width - CROP_PX)
+            crops.append(clip[:, :, top : top + CROP_PX, left : left + CROP_PX])
+    return torch.stack(crops[:CROPS])
+
+
+def _clamped(value: float, top: int) -> int:
+    return int(min(max(value, 0), top))
+
+
+def _edges(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
+
+
+def train_video(minutes: float) -> None:
+    torch.manual_seed(0)
+    vae = model.video_autoencoder().train()
+    trainer = Trainer([vae], lr=0.008, small_lr=1e-3, average=0.995)
+    stretch = Stretch("video", {"vae": vae}, trainer, minutes)
+    rng = Random(1 + trainer.steps)
+    while stretch.goes_on():
+        x = video_crops(rng)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            z = vae.encode(x).latent_dist.mean
+            y = vae.decode(z + LATENT_NOISE * z.detach().std() * torch.randn_like(z)).sample
+        y, z = y.float(), z.float()
+        square = ((y - x) ** 2).mean()
+        edges = sum((a - b).abs().mean() for a, b in zip(_edges(y), _edges(x), strict=True))
+        loss = (y - x).abs().mean() + square + 0.5 * edges + 1e-3 * (z**2).mean()
+        trainer.step(loss, stretch.progress)
+        stretch.tick(psnr=-10 * math.log10(square.item() / 4), spread=z.std().item())
+    stretch.save()
+    trainer.use_average()
+    measure_video_latents(vae.eval(), rng)
+    torch.save({"vae": vae.state_dict()}, CACHE / "video.weights.pt")
+
+
+@torch.no_grad()
+def measure_video_latents(vae, rng: Random, clips: int = 60) -> None:
+    """Set the autoencoder's per-channel mean and spread (64,) from fresh clips."""
+    found = []
+    for _ in range(clips):
+        height, width = rng.choice(((128, 128), (128, 224), (224, 128)))
+        scenario = world.imagine(rng, 25 / FRAME_RATE, width / height)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            latents = vae.encode(world.render(scenario, 25, height, width)[None]).latent_dist.mean
+        found.append(latents.float()[0].flatten(1))
+    values = torch.cat(found, 1)
+    vae.latents_mean.copy_(values.mean(1))
+    vae.latents_std.copy_(values.std(1))
+
+
+MEL_CROP = 69  # 4k + 1 frames: 18 latents, 0.7 seconds
+SOUND_POOL = 256
+
+
+class SoundPool:
+    """Soundtracks made once and drawn from several times: synthesis is slower than a training step."""
+
+    def __init__(self, rng: Random):
+        self.rng = rng
+        self.kept = [self._new() for _ in range(24)]
+
+    def _new(self) -> torch.Tensor:
+        return torch.from_numpy(sounds.soundtrack(world.imagine(self.rng, 25 / FRAME_RATE, self.rng.choice((0.6, 1, 1.8)))))
+
+    def draw(self, count: int, samples: int) -> torch.Tensor:
+        """Crops (count, 2, samples); two new soundtracks replace the oldest each time."""
+        self.kept = [*self.kept[-SOUND_POOL:], self._new(), self._new()]
+        crops = []
+        for track in (self.rng.choice(self.kept) for _ in range(count)):
+            start = self.rng.randrange(track.shape[1] - samples)
+            crop = track[:, start : start + samples] * self.rng.uniform(0.5, 1.1)
+            crops.append(crop.flip(0) if self.rng.random() < 0.5 else crop)
+        return torch.stack(crops)
+
+
+def train_audio(minutes: float) -> None:
+    torch.manual_seed(0)
+    vae = model.audio_autoencoder().train()
+    trainer = Trainer([vae], lr=0.008, small_lr=1e-3, average=0.99)
+    stretch = Stretch("audio", {"audio_vae": vae}, trainer, minutes)
+    pool = SoundPool(Random(2 + trainer.steps))
+    while stretch.goes_on():
+        x = sounds.mel(pool.draw(16, (MEL_CROP - 1) * model.MEL_HOP))
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            z = vae.encode(x).latent_dist.mean
+            y = vae.decode(z + LATENT_NOISE * z.detach().std() * torch.randn_like(z)).sample
+        y, z = y.float(), z.float()
+        distance = (y - x[:, :, : y.shape[2]]).abs().mean()
+        square = ((y - x[:, :, : y.shape[2]]) ** 2).mean()
+        trainer.step(distance + square + 1e-3 * (z**2).mean(), stretch.progress)
+        stretch.tick(l1=distance.item(), spread=z.std().item())
+    stretch.save()
+    trainer.use_average()
+    measure_audio_latents(vae.eval(), pool)
+    torch.save({"audio_vae": vae.state_dict()}, CACHE / "audio.weights.pt")
+
+
+@torch.no_grad()
+def measure_audio_latents(vae, pool: SoundPool) -> None:
+    """Set the mean and spread (64,) of the packed latents: channel-major, then mel row, as the pipeline packs them."""
+    x = sounds.mel(pool.draw(200, (MEL_CROP - 1) * model.MEL_HOP))
+    packed = vae.encode(x).latent_dist.mean.transpose(1, 2).flatten(2, 3)
+    vae.latents_mean.copy_(packed.mean((0, 1)))
+    vae.latents_std.copy_(packed.std((0, 1)))
+
+
+def spectral_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Log-magnitude and convergence at four resolutions (Parallel WaveGAN, Yamamoto 2019); a, b are (B, 2, N)."""
+    total = torch.zeros(())
+    for size in (256, 512, 1024, 2048):
+        window = torch.hann_window(size)
+        ours, theirs = (
+            torch.stft(x.flatten(0, 1), size, size // 4, window=window, return_complex=True).abs().clamp(min=1e-5)
+            for x in (a, b)
+        )
+        total = total + (ours.log() - theirs.log()).abs().mean() + (ours - theirs).norm() / theirs.norm()
+    return total / 4
+
+
+def train_vocoder(minutes: float) -> None:
+    torch.manual_seed(0)
+    vae = model.audio_autoencoder()
+    vae.load_state_dict(torch.load(CACHE / "audio.weights.pt")["audio_vae"])
+    vae.eval().requires_grad_(False)
+    vocoder = model.vocoder().train()
+    trainer = Trainer([vocoder], lr=0.004, small_lr=1e-3, average=0.995)
+    stretch = Stretch("vocoder", {"vocoder": vocoder}, trainer, minutes)
+    rng = Random(3 + trainer.steps)
+    pool = SoundPool(rng)
+    samples = (MEL_CROP - 1) * model.MEL_HOP
+    while stretch.goes_on():
+        wave = pool.draw(8, samples)
+        heard = sounds.mel(wave)
+        if rng.random() < 0.5:  # half of the time what it will get in use: the autoencoder's own spectrograms
+            with torch.no_grad():
+                again = vae.decode(vae.encode(heard).latent_dist.mean).sample
+            heard = torch.cat([again, heard[:, :, again.shape[2] :]], 2)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            made = vocoder(heard[:, :, :-1])
+        made = made.float()[..., :samples]
+        wave = wave[..., : made.shape[-1]]
+        spectral = spectral_distance(made, wave)
+        trainer.step(spectral + 2.0 * (made - wave).abs().mean(), stretch.progress)
+        stretch.tick(spectral=spectral.item(), l1=(made - wave).abs().mean().item())
+    stretch.finish(CACHE / "vocoder.weights.pt")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("part", choices=("video", "audio", "vocoder"))
+    parser.add_argument("--minutes", type=float, required=True)
+    chosen = parser.parse_args()
+    {"video": train_video, "audio": train_audio, "vocoder": train_vocoder}[chosen.part](chosen.minutes)

@@ -1,0 +1,155 @@
+"""A judge of clips that learns from the art alone, never from Pocket's output: which subject, which scene, and where.
+
+    python -m training.judge --minutes 8
+
+A small convolutional net that looks at single frames of 1:1, 16:9 or 9:16 and says the subject, the scene, and the
+subject's place and size; what happens is then read from the track over the frames.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from random import Random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from training import world
+from training.checkpoint import Stretch
+from training.optimiser import Trainer
+from training.sources import CACHE
+from training.subjects import ACTIONS, SCENES, SUBJECTS
+
+NAMES, PLACES = [s.name for s in SUBJECTS], list(SCENES)
+SIZES = ((128, 128), (128, 224), (224, 128))
+
+
+class Judge(nn.Module):
+    """Frames (B, 3, H, W) in -1..1 to subject logits, scene logits and (x, y, size) in short sides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        widths = (24, 48, 96, 160)
+        layers: list[nn.Module] = []
+        for before, after in zip((3, *widths), widths, strict=False):
+            layers += [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), nn.SiLU()]
+            layers += [nn.Conv2d(after, after, 3, 1, 1), nn.GroupNorm(8, after), nn.SiLU()]
+        self.body = nn.Sequential(*layers)
+        self.heat = nn.Conv2d(widths[-1], 1, 1)
+        self.subject = nn.Linear(widths[-1], len(NAMES))
+        self.size = nn.Linear(widths[-1], 1)
+        self.scene = nn.Linear(widths[-1], len(PLACES))
+
+    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        features = self.body(frames)
+        rows, columns = features.shape[-2:]
+        where = self.heat(features).flatten(2).softmax(-1)  # (B, 1, cells): the subject's place
+        here = (features.flatten(2) * where).sum(-1)
+        y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
+        short = min(rows, columns)
+        cells = torch.stack([(x - columns / 2) / short, (y - rows / 2) / short]).flatten(1)
+        place = where[:, 0] @ cells.T
+        return self.subject(here), self.scene(features.mean((2, 3))), torch.cat([place, self.size(here)], 1)
+
+
+def stills(rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Fresh frames with their truths, a little blurred and noised at times so that soft pictures are judged fairly."""
+    height, width = rng.choice(SIZES)
+    frames, subjects, scenes, tracks = [], [], [], []
+    for _ in range(count):
+        scenario = world.imagine(rng, 2.0, width / height)
+        at = rng.uniform(0.1, 0.9) * 2.0
+        x, y, size, _ = (float(v[0]) for v in scenario.track(np.array([at])))
+        frames.append(world.render_still(scenario, at, height, width)[:, 0])
+        subjects.append(NAMES.index(scenario.subject))
+        scenes.append(PLACES.index(scenario.scene))
+        tracks.append((x, y, size))
+    batch = torch.stack(frames)
+    if rng.random() < 0.5:
+        small = rng.choice((0.35, 0.5, 0.7))
+        batch = F.interpolate(F.interpolate(batch, scale_factor=small, mode="area"), size=(height, width), mode="bilinear")
+    batch = batch + rng.uniform(0, 0.08) * torch.randn_like(batch)
+    return batch, torch.tensor(subjects), torch.tensor(scenes), torch.tensor(tracks)
+
+
+def train(minutes: float) -> None:
+    torch.manual_seed(0)
+    judge = Judge().train()
+    trainer = Trainer([judge], lr=0.02, small_lr=2e-3, average=0.99)
+    stretch = Stretch("judge", {"judge": judge}, trainer, minutes)
+    rng = Random(5 + trainer.steps)
+    while stretch.goes_on():
+        frames, subjects, scenes, tracks = stills(rng, 24)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            subject, scene, track = judge(frames)
+        loss = F.cross_entropy(subject.float(), subjects) + 0.5 * F.cross_entropy(scene.float(), scenes)
+        trainer.step(loss + 4 * (track.float() - tracks).abs().mean(), stretch.progress)
+        right = (subject.argmax(1) == subjects).float().mean().item()
+        stretch.tick(subject=right, scene=(scene.argmax(1) == scenes).float().mean().item())
+    stretch.finish(CACHE / "judge.weights.pt")
+
+
+def load() -> Judge:
+    judge = Judge()
+    judge.load_state_dict(torch.load(CACHE / "judge.weights.pt")["judge"])
+    return judge.eval()
+
+
+@torch.no_grad()
+def verdict(judge: Judge, frames: np.ndarray) -> tuple[str, str, str]:
+    """Subject, scene and action of a clip, uint8 (T, H, W, 3): by the mean over its frames, and by the track."""
+    pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
+    subject, scene, track = judge(pixels)
+    seen = NAMES[int(subject.softmax(-1).mean(0).argmax())]
+    return seen, PLACES[int(scene.softmax(-1).mean(0).argmax())], action_of(track.numpy(), frames.shape[2] / frames.shape[1])
+
+
+def action_of(track: np.ndarray, aspect: float) -> str:
+    """The likeliest action for a track (T, 3): the one whose ideal curve it follows with the least error.
+
+    Spinning leaves no trace in place and size, so spins and stays are one answer, "stays".
+    """
+    t = np.linspace(0, 1, len(track))
+    x, y, size = track.T
+    reach = max(1.0, aspect) / 2 + 0.1
+    errors = {
+        "left": _misfit(x, reach * (0.75 - 1.5 * t)) + _flat(y) + _flat(size),
+        "right": _misfit(x, reach * (1.5 * t - 0.75)) + _flat(y) + _flat(size),
+        "falls": _misfit(y, np.minimum(-0.7 + (t / 0.7) ** 2, 0.3)) + _flat(x) + _flat(size),
+        "rises": _misfit(y, 0.65 - 1.3 * t) + _flat(x) + _flat(size),
+        "grows": _misfit(size, 0.18 + 0.5 * t) + _flat(x) + _flat(y),
+        "shrinks": _misfit(size, 0.68 - 0.5 * t) + _flat(x) + _flat(y),
+        "bounces": min(_misfit(y, _hops(t, rate)) for rate in np.arange(1.6, 3.4, 0.2)) + _flat(x) + _flat(size),
+        "shakes": min(_misfit(x, 0.06 * np.sin(2 * math.pi * (4 * 2.08 * t + p)) + x.mean()) for p in (0, 0.25, 0.5, 0.75))
+        + _flat(y) + _flat(size),
+        "stays": _flat(x) + _flat(y) + _flat(size),
+    }  # fmt: skip
+    return min(errors, key=lambda name: errors[name])
+
+
+def _hops(t: np.ndarray, rate: float) -> np.ndarray:
+    phase = (t * rate) % 1
+    return 0.3 - 0.62 * 3 * phase * (1 - phase)
+
+
+def _misfit(found: np.ndarray, ideal: np.ndarray) -> float:
+    return float(np.sqrt(np.mean((found - ideal) ** 2)))
+
+
+def _flat(found: np.ndarray) -> float:
+    return float(found.std())
+
+
+def same_action(found: str, meant: str) -> bool:
+    return found == meant or (found == "stays" and meant == "spins")
+
+
+assert set(ACTIONS) == {"left", "right", "bounces", "spins", "grows", "shrinks", "falls", "rises", "shakes", "stays"}
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, required=True)
+    train(parser.parse_args().minutes)

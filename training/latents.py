@@ -1,0 +1,123 @@
+"""Feeds the transformer's training: scenarios rendered, heard and read, as latents; each used a few times.
+
+One pool per shape. Rendering and encoding a clip costs about as much as half a training step on it, so a sample
+stays in its pool until newer ones push it out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+
+import torch
+
+from studio.engine import grid
+from training import model, sounds, world
+from training.sources import CACHE
+from training.subjects import subject
+
+REUSE = 4
+POOL = 320
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One kind of batch: aspect ratio and frames; one frame makes a still, without sound."""
+
+    aspect_ratio: str
+    num_frames: int
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Height and width of what is denoised."""
+        width, height = grid.canvas(self.aspect_ratio)
+        return height, width
+
+    @property
+    def latents(self) -> tuple[int, int, int]:
+        height, width = self.pixels
+        frames = (self.num_frames - 1) // grid.TEMPORAL_RATIO + 1
+        return frames, height // grid.SPATIAL_RATIO, width // grid.SPATIAL_RATIO
+
+    @property
+    def audio_latents(self) -> int:
+        """As the pipeline counts them: 25 a second."""
+        return round(self.num_frames / grid.FRAME_RATE * 25)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`video` (B, tokens, 64) and `audio` (B, tokens, 64) normalised latents, `text` (B, 32, 1152), `mask` (B, 32)."""
+
+    shape: Shape
+    video: torch.Tensor
+    audio: torch.Tensor
+    text: torch.Tensor
+    mask: torch.Tensor
+
+
+class Studio:
+    """Makes samples with the frozen autoencoders and text encoder."""
+
+    def __init__(self, rng: Random):
+        self.rng = rng
+        vae, audio = model.video_autoencoder(), model.audio_autoencoder()
+        vae.load_state_dict(torch.load(CACHE / "video.weights.pt")["vae"])
+        audio.load_state_dict(torch.load(CACHE / "audio.weights.pt")["audio_vae"])
+        self.pipe = model.assemble({"vae": vae, "audio_vae": audio})
+        for part in (vae, audio, self.pipe.text_encoder):
+            part.to(torch.bfloat16).eval().requires_grad_(False)
+        self.pools: dict[Shape, list[tuple[torch.Tensor, ...]]] = {}
+        self.empty = self._read([""])
+
+    @torch.no_grad()
+    def _read(self, captions: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.pipe._get_gemma_prompt_embeds(captions, max_sequence_length=model.TEXT_TOKENS)
+
+    @torch.no_grad()
+    def make(self, shape: Shape, count: int) -> list[tuple[torch.Tensor, ...]]:
+        """New samples: (video tokens, audio tokens, text states, text mask) each."""
+        height, width = shape.pixels
+        out_width, out_height = grid.size(shape.aspect_ratio)
+        seconds, aspect = shape.num_frames / grid.FRAME_RATE, out_width / out_height
+        pixels, waves, captions = [], [], []
+        for _ in range(count):
+            if shape.num_frames == 1:
+                scenario = world.imagine(self.rng, 2.0, aspect)
+                at = self.rng.uniform(0.25, 0.75) * scenario.seconds
+                captions.append(world.caption(subject(scenario.subject), scenario.scene, "stays", self.rng))
+                pixels.append(world.render_still(scenario, at, height, width))
+            else:
+                scenario = world.imagine(self.rng, seconds, aspect)
+                captions.append(scenario.caption)
+                pixels.append(world.render(scenario, shape.num_frames, height, width))
+                waves.append(torch.from_numpy(sounds.soundtrack(scenario)))
+        video = self.encode_video(torch.stack(pixels))
+        audio = self.encode_audio(torch.stack(waves), shape) if waves else torch.zeros(count, 2, 64, dtype=torch.bfloat16)
+        text, mask = self._read(captions)
+        return list(zip(video, audio, text, mask, strict=True))
+
+    def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, 3, T, H, W) in -1..1 to normalised tokens (B, frames * h * w, 64)."""
+        vae = self.pipe.vae
+        latents = vae.encode(pixels.to(vae.dtype)).latent_dist.mode()
+        latents = self.pipe._normalize_latents(latents, vae.latents_mean, vae.latents_std)
+        return self.pipe._pack_latents(latents, 1, 1)
+
+    def encode_audio(self, waves: torch.Tensor, shape: Shape) -> torch.Tensor:
+        """(B, 2, N) to normalised tokens (B, audio latents, 64)."""
+        vae = self.pipe.audio_vae
+        spectrogram = sounds.mel(waves, 4 * shape.audio_latents - 3)
+        packed = self.pipe._pack_audio_latents(vae.encode(spectrogram.to(vae.dtype)).latent_dist.mode())
+        return self.pipe._normalize_audio_latents(packed, vae.latents_mean, vae.latents_std)
+
+    def batch(self, shape: Shape, count: int, drop_text: float = 0.1) -> Batch:
+        """Draw `count` samples of one shape; a share of the captions is replaced by the empty one, for guidance."""
+        pool = self.pools.setdefault(shape, [])
+        pool += self.make(shape, count if not pool else max(1, count // REUSE))
+        del pool[:-POOL]
+        video, audio, text, mask = (torch.stack(part) for part in zip(*self.rng.choices(pool, k=count), strict=True))
+        empty = torch.tensor([self.rng.random() < drop_text for _ in range(count)])
+        text = torch.where(empty[:, None, None], self.empty[0], text)
+        mask = torch.where(empty[:, None], self.empty[1], mask)
+        return Batch(shape, video, audio, text, mask)

