@@ -31,7 +31,7 @@ bench: $(VENV)/.runtime
 	$(BIN) -m studio.bench $(ARGS)
 
 train: $(VENV)/.train
-	$(BIN) -m training $(ARGS)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" bash training/recipes/version_0.sh $(ARGS)
 
 evaluate: $(VENV)/.train
 	$(BIN) -m training.evaluate $(ARGS)

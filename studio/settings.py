@@ -6,7 +6,6 @@ Knows the names, the rules and the defaults; does not know who uses them. Read b
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +28,7 @@ VARIABLES = (
 MEGABYTE = 1_000_000
 MEGAPIXEL = 1_000_000
 _POCKET_DIR = Path(__file__).resolve().parent.parent / "assets" / "pocket"
-_DEVICE = re.compile(r"auto|cpu|mps|cuda(:\d{1,3})?")
+DEVICES = ("auto", "cpu", "cuda")
 _YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -102,8 +101,8 @@ class _Reader:
 
     def device(self, name: str, default: str) -> str:
         text = self.text(name, default)
-        if not _DEVICE.fullmatch(text):
-            raise StudioError(f"{name} must be auto, cpu, mps, cuda or cuda:<number>; it is {_shown(text)}.")
+        if text not in DEVICES:
+            raise StudioError(f"{name} must be auto, cpu or cuda; it is {_shown(text)}.")
         return text
 
 

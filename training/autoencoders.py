@@ -1,10 +1,15 @@
 """Trains the video autoencoder, the audio autoencoder and the vocoder, each by itself.
 
     python -m training.autoencoders video --minutes 25
+    python -m training.autoencoders whole --minutes 9
+    python -m training.autoencoders decoder --minutes 60
     python -m training.autoencoders audio --minutes 8
     python -m training.autoencoders vocoder --minutes 12
 
-Weights go to the cache as video.weights.pt and so on; the latents' mean and spread per channel are measured at the end.
+`video` learns from small crops; `whole` goes on with whole pictures, without which the middle of a large picture,
+far from the padding that crops are full of, comes out grey; `decoder` then polishes the decoder alone, which leaves the
+latents as they are, so that the transformer may train meanwhile. Weights go to the cache as video.weights.pt and so on;
+the latents' mean and spread per channel are measured before the encoder is frozen.
 """
 
 from __future__ import annotations
@@ -77,6 +82,53 @@ def train_video(minutes: float) -> None:
     torch.save({"vae": vae.state_dict()}, CACHE / "video.weights.pt")
 
 
+WHOLE = ((128, 128, 9), (128, 224, 5), (224, 128, 5), (160, 192, 5))
+
+
+def whole_clips(rng: Random, count: int = 3) -> torch.Tensor:
+    """A batch of whole pictures (count, 3, T, H, W) in -1..1, of one shape; one in eight is a photograph."""
+    height, width, frames = rng.choice(WHOLE)
+    made = []
+    for _ in range(count):
+        if rng.random() < 0.12:
+            made.append(world.photo_clip(rng, frames, height, width))
+            continue
+        scenario = world.imagine(rng, 2.0, width / height)
+        skip = rng.randrange(24 - frames)
+        made.append(world.render(scenario, skip + frames, height, width)[:, skip:])
+    return torch.stack(made)
+
+
+def train_whole(minutes: float, is_encoder_frozen: bool) -> None:
+    """Go on with whole pictures, with both halves or with the decoder alone."""
+    name = "decoder" if is_encoder_frozen else "whole"
+    torch.manual_seed(0)
+    vae = model.video_autoencoder()
+    vae.load_state_dict(torch.load(CACHE / "video.weights.pt")["vae"])
+    vae.train()
+    vae.encoder.requires_grad_(not is_encoder_frozen)
+    trainer = Trainer([vae], lr=0.005, small_lr=5e-4, average=0.99)
+    stretch = Stretch(name, {"vae": vae}, trainer, minutes)
+    rng = Random(11 + is_encoder_frozen + trainer.steps)
+    while stretch.goes_on():
+        x = whole_clips(rng)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.set_grad_enabled(not is_encoder_frozen):
+                z = vae.encode(x).latent_dist.mean
+            y = vae.decode(z + LATENT_NOISE * z.detach().std() * torch.randn_like(z)).sample
+        y = y.float()
+        square = ((y - x) ** 2).mean()
+        edges = sum((a - b).abs().mean() for a, b in zip(_edges(y), _edges(x), strict=True))
+        loss = (y - x).abs().mean() + square + 0.5 * edges + 1e-3 * (z.float() ** 2).mean()
+        trainer.step(loss, stretch.progress, decay_share=0.6)
+        stretch.tick(psnr=-10 * math.log10(square.item() / 4))
+    stretch.save()
+    trainer.use_average()
+    if not is_encoder_frozen:
+        measure_video_latents(vae.eval(), rng)
+    torch.save({"vae": vae.state_dict()}, CACHE / "video.weights.pt")
+
+
 @torch.no_grad()
 def measure_video_latents(vae, rng: Random, clips: int = 60) -> None:
     """Set the autoencoder's per-channel mean and spread (64,) from fresh clips."""
@@ -104,7 +156,9 @@ class SoundPool:
         self.kept = [self._new() for _ in range(24)]
 
     def _new(self) -> torch.Tensor:
-        return torch.from_numpy(sounds.soundtrack(world.imagine(self.rng, 25 / FRAME_RATE, self.rng.choice((0.6, 1, 1.8)))))
+        return torch.from_numpy(
+            sounds.soundtrack(world.imagine(self.rng, 25 / FRAME_RATE, self.rng.choice((0.6, 1, 1.8))))
+        )
 
     def draw(self, count: int, samples: int) -> torch.Tensor:
         """Crops (count, 2, samples); two new soundtracks replace the oldest each time."""
@@ -191,7 +245,14 @@ def train_vocoder(minutes: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("video", "audio", "vocoder"))
+    parser.add_argument("part", choices=("video", "whole", "decoder", "audio", "vocoder"))
     parser.add_argument("--minutes", type=float, required=True)
     chosen = parser.parse_args()
-    {"video": train_video, "audio": train_audio, "vocoder": train_vocoder}[chosen.part](chosen.minutes)
+    trainings = {
+        "video": train_video,
+        "whole": lambda minutes: train_whole(minutes, is_encoder_frozen=False),
+        "decoder": lambda minutes: train_whole(minutes, is_encoder_frozen=True),
+        "audio": train_audio,
+        "vocoder": train_vocoder,
+    }
+    trainings[chosen.part](chosen.minutes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 
@@ -19,7 +18,9 @@ class Stretch:
     The state lies in the cache as NAME.pt and is written every `every_s` seconds and at the end.
     """
 
-    def __init__(self, name: str, modules: dict[str, nn.Module], trainer: Trainer, minutes: float, every_s: float = 120):
+    def __init__(
+        self, name: str, modules: dict[str, nn.Module], trainer: Trainer, minutes: float, every_s: float = 120
+    ):
         self.path = CACHE / f"{name}.pt"
         self.name, self.modules, self.trainer, self.every_s = name, modules, trainer, every_s
         self.budget_s, self.spent_s, self.means = minutes * 60, 0.0, {}
@@ -56,7 +57,7 @@ class Stretch:
         state = {"weights": weights, "trainer": self.trainer.state_dict(), "spent_s": self.elapsed_s}
         new = self.path.with_suffix(".new")
         torch.save(state, new)
-        os.replace(new, self.path)
+        new.replace(self.path)
 
     def _load(self) -> None:
         state = torch.load(self.path)

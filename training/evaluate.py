@@ -21,7 +21,7 @@ from PIL import Image
 from studio.domain import VideoRequest
 from studio.engine import grid
 from studio.engine.pipeline import VideoPipeline
-from training import judge, sounds, world
+from training import judge, model, sounds, world
 from training.subjects import ACTIONS, SCENES, subject
 
 RATIOS = ("16:9", "1:1", "9:16")
@@ -127,13 +127,20 @@ def main(clips: int, steps: int, guidance: float, sheet: Path | None) -> None:
         psnr(pipeline.generate(first, lambda _: None, lambda: False, picture=f[0]).frames[0], f[0])
         for k, f in enumerate(fresh) if k % 3 == 0
     ][:8]  # fmt: skip
-    print(f"| measured on {clips} held-out prompts, {steps} steps, guidance {guidance:g} | |\n|---|---|")
-    print(f"| video autoencoder, unseen toy clips | {np.mean(recon):.1f} dB |")
-    print(f"| picture to video: first frame against the picture (toys) | {np.mean(follows):.1f} dB |")
+    rows = [
+        f"| {clips} held-out prompts, {steps} steps, guidance {guidance:g} | |",
+        "|---|---|",
+        f"| video autoencoder, unseen toy clips | {np.mean(recon):.1f} dB |",
+        f"| picture to video: first frame against the picture (toys) | {np.mean(follows):.1f} dB |",
+    ]
     for name, values in tally.items():
         is_median = "median" in name
-        print(f"| {name} | {np.median(values):.1f} |" if is_median else f"| {name} | {100 * np.mean(values):.0f} % |")
-    print(f"| seconds a clip of 2.1 s, judging included | {spent / clips:.1f} |")
+        rows.append(
+            f"| {name} | {np.median(values):.1f} |" if is_median else f"| {name} | {100 * np.mean(values):.0f} % |"
+        )
+    rows.append(f"| seconds a clip of 2.1 s, judging included | {spent / clips:.1f} |")
+    print("\n".join(rows))
+    (model.POCKET / "evaluation.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
     if sheet:
         contact_sheet(made[:24], sheet)
 

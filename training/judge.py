@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from studio.engine import grid
 from training import world
 from training.checkpoint import Stretch
 from training.optimiser import Trainer
@@ -70,7 +71,9 @@ def stills(rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
     batch = torch.stack(frames)
     if rng.random() < 0.5:
         small = rng.choice((0.35, 0.5, 0.7))
-        batch = F.interpolate(F.interpolate(batch, scale_factor=small, mode="area"), size=(height, width), mode="bilinear")
+        batch = F.interpolate(
+            F.interpolate(batch, scale_factor=small, mode="area"), size=(height, width), mode="bilinear"
+        )
     batch = batch + rng.uniform(0, 0.08) * torch.randn_like(batch)
     return batch, torch.tensor(subjects), torch.tensor(scenes), torch.tensor(tracks)
 
@@ -104,7 +107,11 @@ def verdict(judge: Judge, frames: np.ndarray) -> tuple[str, str, str]:
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
     subject, scene, track = judge(pixels)
     seen = NAMES[int(subject.softmax(-1).mean(0).argmax())]
-    return seen, PLACES[int(scene.softmax(-1).mean(0).argmax())], action_of(track.numpy(), frames.shape[2] / frames.shape[1])
+    return (
+        seen,
+        PLACES[int(scene.softmax(-1).mean(0).argmax())],
+        action_of(track.numpy(), frames.shape[2] / frames.shape[1]),
+    )
 
 
 def action_of(track: np.ndarray, aspect: float) -> str:
@@ -123,11 +130,14 @@ def action_of(track: np.ndarray, aspect: float) -> str:
         "grows": _misfit(size, 0.18 + 0.5 * t) + _flat(x) + _flat(y),
         "shrinks": _misfit(size, 0.68 - 0.5 * t) + _flat(x) + _flat(y),
         "bounces": min(_misfit(y, _hops(t, rate)) for rate in np.arange(1.6, 3.4, 0.2)) + _flat(x) + _flat(size),
-        "shakes": min(_misfit(x, 0.06 * np.sin(2 * math.pi * (4 * 2.08 * t + p)) + x.mean()) for p in (0, 0.25, 0.5, 0.75))
-        + _flat(y) + _flat(size),
+        "shakes": min(_misfit(x - x.mean(), _shaking(t, p)) for p in np.arange(0, 1, 0.25)) + _flat(y) + _flat(size),
         "stays": _flat(x) + _flat(y) + _flat(size),
     }  # fmt: skip
     return min(errors, key=lambda name: errors[name])
+
+
+def _shaking(t: np.ndarray, phase: float) -> np.ndarray:
+    return 0.06 * np.sin(2 * math.pi * (4 * 25 / grid.FRAME_RATE * t + phase))
 
 
 def _hops(t: np.ndarray, rate: float) -> np.ndarray:

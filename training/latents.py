@@ -16,8 +16,8 @@ from training import model, sounds, world
 from training.sources import CACHE
 from training.subjects import subject
 
-REUSE = 4
-POOL = 320
+REUSE = 6
+POOL = 400
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,9 @@ class Studio:
                 pixels.append(world.render(scenario, shape.num_frames, height, width))
                 waves.append(torch.from_numpy(sounds.soundtrack(scenario)))
         video = self.encode_video(torch.stack(pixels))
-        audio = self.encode_audio(torch.stack(waves), shape) if waves else torch.zeros(count, 2, 64, dtype=torch.bfloat16)
+        audio = (
+            self.encode_audio(torch.stack(waves), shape) if waves else torch.zeros(count, 2, 64, dtype=torch.bfloat16)
+        )
         text, mask = self._read(captions)
         return list(zip(video, audio, text, mask, strict=True))
 

@@ -171,13 +171,13 @@ def _kept_words(words: list[str]) -> list[int]:
     from training.subjects import ACTIONS, SCENES, SUBJECTS
 
     ours = " ".join(
-        [w for s in SUBJECTS for w in (s.name, s.moves, *s.also)] + [w for t in (SCENES, ACTIONS) for v in t.values() for w in v]
+        [w for s in SUBJECTS for w in (s.name, s.moves, *s.also)]
+        + [w for t in (SCENES, ACTIONS) for v in t.values() for w in v]
     )
     needed = set(ours.replace("-", " ").replace("{moves}", " ").lower().split())
     kept = [k for k, word in enumerate(words) if not word.startswith("[unused")]
-    ordinary = [k for k in kept[:VOCABULARY]]
     extra = [k for k in kept[VOCABULARY:] if words[k] in needed]
-    return ordinary + extra
+    return kept[:VOCABULARY] + extra
 
 
 def assemble(parts: dict) -> LTX2ConditionPipeline:
@@ -193,9 +193,8 @@ def assemble(parts: dict) -> LTX2ConditionPipeline:
 
 def save(pipeline: LTX2ConditionPipeline, folder: Path = POCKET) -> None:
     """Write bf16 safetensors in shards under 10 MB; keeps the model card that lies in the folder."""
-    for child in folder.iterdir() if folder.exists() else ():
-        if child.is_dir():
-            shutil.rmtree(child)
+    for name in pipeline.components:
+        shutil.rmtree(folder / name, ignore_errors=True)
     pipeline.to(torch.bfloat16).save_pretrained(folder, max_shard_size=MAX_SHARD)
 
 

@@ -13,43 +13,50 @@ import torch
 from torch import nn
 
 
-def orthogonal(matrix: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The nearest semi-orthogonal matrix, roughly, by Newton-Schulz iterations in bf16; same shape, float32."""
+def orthogonal(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
+    """The nearest semi-orthogonal matrices (..., n, m), roughly, by Newton-Schulz in bf16; same shape, float32."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix.bfloat16()
-    x = x / (x.norm() + 1e-7)
-    tall = x.size(0) > x.size(1)
-    x = x.T if tall else x
+    x = matrices.bfloat16()
+    x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    tall = x.size(-2) > x.size(-1)
+    x = x.mT if tall else x
     for _ in range(steps):
-        square = x @ x.T
+        square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
-    return (x.T if tall else x).float()
+    return (x.mT if tall else x).float()
 
 
 class Muon(torch.optim.Optimizer):
     """Momentum, orthogonalised per kernel seen as a matrix (out, rest), scaled by sqrt(out / rest) if above one."""
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95, weight_decay: float = 0.0):
-        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+    def __init__(self, params: Iterable[nn.Parameter], lr: float, momentum: float = 0.95):
+        super().__init__(params, {"lr": lr, "momentum": momentum})
 
     @torch.no_grad()
-    def step(self, closure=None):  # noqa: ARG002 - the base class asks for it
+    def step(self, closure=None):
         for group in self.param_groups:
+            alike: dict[torch.Size, list[nn.Parameter]] = {}
             for p in group["params"]:
-                if p.grad is None:
-                    continue
-                state = self.state[p]
-                buffer = state.setdefault("momentum", torch.zeros_like(p))
-                buffer.lerp_(p.grad, 1 - group["momentum"])
-                update = p.grad.lerp(buffer, group["momentum"]).reshape(p.size(0), -1)
-                scale = math.sqrt(max(1.0, update.size(0) / update.size(1)))
-                p.mul_(1 - group["lr"] * group["weight_decay"])
-                p.add_(orthogonal(update).view_as(p), alpha=-group["lr"] * scale)
+                if p.grad is not None:
+                    alike.setdefault(p.shape, []).append(p)
+            for params in alike.values():  # matrices of one shape together: fewer and larger products
+                self._move(params, group)
+
+    def _move(self, params: list[nn.Parameter], group: dict) -> None:
+        buffers = [self.state[p].setdefault("momentum", torch.zeros_like(p)) for p in params]
+        grads = [p.grad for p in params]
+        torch._foreach_lerp_(buffers, grads, 1 - group["momentum"])
+        updates = torch.stack(torch._foreach_lerp(grads, buffers, group["momentum"])).flatten(2)
+        scale = math.sqrt(max(1.0, updates.size(1) / updates.size(2)))
+        for p, update in zip(params, orthogonal(updates), strict=True):
+            p.add_(update.view_as(p), alpha=-group["lr"] * scale)
 
 
 def is_matrix(name: str, parameter: torch.Tensor) -> bool:
     """True for what Muon should move: kernels and matrices, but no tables, registers, or first and last layers."""
-    return parameter.ndim > 1 and not any(part in name for part in ("table", "registers", "proj_in", "proj_out", "embed"))
+    return parameter.ndim > 1 and not any(
+        part in name for part in ("table", "registers", "proj_in", "proj_out", "embed")
+    )
 
 
 class Trainer:

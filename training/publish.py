@@ -1,6 +1,6 @@
 """Puts the trained parts together as `assets/pocket` and writes what Pocket knows beside them.
 
-    python -m training.publish [--out DIR] [--knowledge-only]
+python -m training.publish [--out DIR] [--knowledge-only]
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def knowledge() -> dict:
         "subjects": {s.name: [*s.also] for s in SUBJECTS},
         "scenes": {name: list(wordings) for name, wordings in SCENES.items()},
         "actions": {
-            name: sorted({w.format(moves=s.moves) for w in wordings for s in SUBJECTS}) for name, wordings in ACTIONS.items()
+            name: sorted({w.format(moves=s.moves) for w in wordings for s in SUBJECTS})
+            for name, wordings in ACTIONS.items()
         },
     }
     return {**known, "near": nearest_names(list(known["subjects"]) + list(known["scenes"]))}
@@ -76,4 +77,6 @@ if __name__ == "__main__":
     if not chosen.knowledge_only:
         model.save(model.assemble(trained_parts(chosen.transformer)), chosen.out)
     chosen.out.mkdir(parents=True, exist_ok=True)
-    (chosen.out / "knowledge.json").write_text(json.dumps(knowledge(), indent=0, ensure_ascii=True) + "\n", encoding="utf-8")
+    (chosen.out / "knowledge.json").write_text(
+        json.dumps(knowledge(), indent=0, ensure_ascii=True) + "\n", encoding="utf-8"
+    )

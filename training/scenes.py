@@ -86,7 +86,9 @@ def _desert(x, y, rng):
     picture = _over(picture, _disc(x, y, rng.uniform(0.1, float(x.max())), 0.14, 0.08), (1.0, 0.95, 0.6))
     horizon = _horizon(y, rng)
     picture = _over(picture, _land(x, y, horizon - 0.08, 0.06, rng), (0.93, 0.76, 0.45))
-    return _over(picture, _land(x, y, horizon + 0.08, 0.05, rng), _gradient(y, (0.95, 0.75, 0.4), (0.8, 0.55, 0.25), rng))
+    return _over(
+        picture, _land(x, y, horizon + 0.08, 0.05, rng), _gradient(y, (0.95, 0.75, 0.4), (0.8, 0.55, 0.25), rng)
+    )
 
 
 def _meadow(x, y, rng):
@@ -94,7 +96,9 @@ def _meadow(x, y, rng):
     picture = _cloud(picture, x, y * 1.5, rng)
     horizon = _horizon(y, rng)
     picture = _over(picture, _land(x, y, horizon - 0.05, 0.05, rng), (0.55, 0.8, 0.4))
-    picture = _over(picture, _land(x, y, horizon + 0.05, 0.03, rng), _gradient(y, (0.4, 0.75, 0.25), (0.2, 0.5, 0.12), rng))
+    picture = _over(
+        picture, _land(x, y, horizon + 0.05, 0.03, rng), _gradient(y, (0.4, 0.75, 0.25), (0.2, 0.5, 0.12), rng)
+    )
     for _ in range(rng.choice((4, 6, 8))):
         cx, cy = rng.uniform(0, float(x.max())), rng.uniform(horizon + 0.12, float(y.max()))
         picture = _over(picture, _disc(x, y, cx, cy, 0.016), rng.choice(((1, 1, 1), (1, 0.85, 0.2), (0.95, 0.4, 0.5))))
@@ -106,8 +110,12 @@ def _snow(x, y, rng):
     horizon = _horizon(y, rng)
     picture = _over(picture, _land(x, y, horizon - 0.07, 0.05, rng), (0.88, 0.92, 0.98))
     for _ in range(rng.choice((1, 2, 3))):
-        picture = _fir(picture, x, y, rng.uniform(0, float(x.max())), horizon, rng.uniform(0.15, 0.28), (0.25, 0.42, 0.38))
-    return _over(picture, _land(x, y, horizon + 0.02, 0.03, rng), _gradient(y, (0.98, 0.99, 1.0), (0.85, 0.9, 0.98), rng))
+        picture = _fir(
+            picture, x, y, rng.uniform(0, float(x.max())), horizon, rng.uniform(0.15, 0.28), (0.25, 0.42, 0.38)
+        )
+    return _over(
+        picture, _land(x, y, horizon + 0.02, 0.03, rng), _gradient(y, (0.98, 0.99, 1.0), (0.85, 0.9, 0.98), rng)
+    )
 
 
 def _sunset(x, y, rng):
@@ -143,8 +151,12 @@ def _forest(x, y, rng):
     for depth, tall in ((0, 0.5), (1, 0.62)):
         for _ in range(int(7 * float(x.max())) - 2 * depth):
             green = np.array((0.16, 0.42, 0.2), np.float32) * (1.25 - 0.4 * depth) * rng.uniform(0.8, 1.1)
-            picture = _fir(picture, x, y, rng.uniform(0, float(x.max())), horizon + 0.06 * depth, tall * rng.uniform(0.7, 1), green)
-    return _over(picture, _land(x, y, horizon + 0.04, 0.02, rng), _gradient(y, (0.35, 0.5, 0.2), (0.25, 0.33, 0.14), rng))
+            picture = _fir(
+                picture, x, y, rng.uniform(0, float(x.max())), horizon + 0.06 * depth, tall * rng.uniform(0.7, 1), green
+            )
+    return _over(
+        picture, _land(x, y, horizon + 0.04, 0.02, rng), _gradient(y, (0.35, 0.5, 0.2), (0.25, 0.33, 0.14), rng)
+    )
 
 
 def _city(x, y, rng):
@@ -152,7 +164,9 @@ def _city(x, y, rng):
     ground, left = _horizon(y, rng, 0.75, 0.82), -0.1
     while left < float(x.max()):
         wide, tall = rng.uniform(0.16, 0.28), rng.uniform(0.3, 0.62)
-        grey = np.array(rng.choice(((0.5, 0.52, 0.6), (0.62, 0.5, 0.45), (0.42, 0.48, 0.55), (0.7, 0.66, 0.6))), np.float32)
+        grey = np.array(
+            rng.choice(((0.5, 0.52, 0.6), (0.62, 0.5, 0.45), (0.42, 0.48, 0.55), (0.7, 0.66, 0.6))), np.float32
+        )
         inside = (x >= left) & (x < left + wide) & (y > ground - tall)
         picture = _over(picture, inside[..., None].astype(np.float32), grey)
         panes = inside & (((x - left) % 0.08) > 0.04) & (((y - ground + tall) % 0.1) > 0.055) & (y < ground - 0.05)

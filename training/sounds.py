@@ -83,7 +83,9 @@ def _effect(scenario: Scenario, times: Wave, rng: Random) -> Wave:
 
 @lru_cache(maxsize=1)
 def _filters() -> torch.Tensor:
-    bank = mel_filter_bank(WINDOW // 2 + 1, MEL_BINS, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
+    bank = mel_filter_bank(
+        WINDOW // 2 + 1, MEL_BINS, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
+    )
     return torch.from_numpy(np.asarray(bank, np.float32))
 
 

@@ -1,6 +1,6 @@
 """Trains the joint transformer and its text connectors by flow matching on latents.
 
-    python -m training.transformer --minutes 80 [--worker 0 --workers 2]
+    python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0]
 
 Stills first, which are cheap and teach looks; then clips with sound, which teach motion. With several workers, each
 is a process with its own data; they average their weights every minute. The share of clean first frames and clean
@@ -10,7 +10,6 @@ openings is that of the page: text most, a picture often, an extension now and t
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from random import Random
 
@@ -27,7 +26,7 @@ STILLS_ONLY = 0.35  # of the time
 STILLS_LATER = 0.2
 SHAPES = {"16:9": 0.4, "1:1": 0.24, "9:16": 0.16, "4:3": 0.1, "3:4": 0.1}
 LENGTHS = {25: 0.7, 17: 0.1, 37: 0.1, 33: 0.1}
-TOKENS_A_BATCH = 3_200
+TOKENS_A_BATCH = 4_800
 AUDIO_WEIGHT = 0.4
 MEET_EVERY_S = 60.0
 
@@ -37,12 +36,14 @@ def pick(rng: Random, progress: float) -> Shape:
     if progress < STILLS_ONLY or rng.random() < STILLS_LATER:
         ratio = rng.choices(("1:1", "16:9", "9:16"), (0.6, 0.25, 0.15))[0]
         return Shape(ratio, 1)
-    return Shape(rng.choices(list(SHAPES), list(SHAPES.values()))[0], rng.choices(list(LENGTHS), list(LENGTHS.values()))[0])
+    return Shape(
+        rng.choices(list(SHAPES), list(SHAPES.values()))[0], rng.choices(list(LENGTHS), list(LENGTHS.values()))[0]
+    )
 
 
 def batch_size(shape: Shape) -> int:
     frames, height, width = shape.latents
-    return max(2, min(40, TOKENS_A_BATCH // (frames * height * width)))
+    return max(2, min(56, TOKENS_A_BATCH // (frames * height * width)))
 
 
 def clean_tokens(batch: Batch, rng: Random) -> torch.Tensor:
@@ -66,7 +67,7 @@ def loss_of(denoiser, connectors, batch: Batch, rng: Random) -> tuple[torch.Tens
     level = sigma[:, None] * ~given
     noisy = torch.lerp(video, noise, level[..., None])
     noisy_audio = torch.lerp(audio, audio_noise, sigma[:, None, None])
-    states, audio_states, mask = connectors(batch.text, batch.mask, padding_side="left")
+    states, audio_states, _mask = connectors(batch.text, batch.mask, padding_side="left")
     frames, height, width = batch.shape.latents
     # One time per clip where nothing is given saves a time embedding per token.
     times = level if given.any() else sigma[:, None]
@@ -100,6 +101,9 @@ class Meeting:
     def __init__(self, trainer: Trainer, worker: int, workers: int):
         self.trainer, self.worker, self.workers, self.last = trainer, worker, workers, time.monotonic()
         self.read_at = [0.0] * workers
+        first = CACHE / "meeting-0.pt"
+        if worker > 0 and trainer.steps == 0 and first.exists():
+            trainer.meet(torch.load(first), 1.0)
 
     def now_and_then(self) -> None:
         if self.workers == 1 or time.monotonic() - self.last < MEET_EVERY_S:
@@ -107,7 +111,7 @@ class Meeting:
         self.last = time.monotonic()
         mine = CACHE / f"meeting-{self.worker}.pt"
         torch.save([m.detach() for m in self.trainer.masters], mine.with_suffix(".new"))
-        os.replace(mine.with_suffix(".new"), mine)
+        mine.with_suffix(".new").replace(mine)
         for other in range(self.workers):
             path = CACHE / f"meeting-{other}.pt"
             if other != self.worker and path.exists() and path.stat().st_mtime > self.read_at[other]:
@@ -115,7 +119,7 @@ class Meeting:
                 self.trainer.meet(torch.load(path), 1 / self.workers)
 
 
-def train(minutes: float, worker: int, workers: int) -> None:
+def train(minutes: float, worker: int, workers: int, spent_minutes: float) -> None:
     torch.manual_seed(worker)
     denoiser, connectors = model.transformer(), model.connectors()
     for last in (denoiser.proj_out, denoiser.audio_proj_out):
@@ -127,6 +131,7 @@ def train(minutes: float, worker: int, workers: int) -> None:
     trainer = Trainer([denoiser, connectors], lr=0.01, small_lr=1.5e-3, average=0.998)
     name = "transformer" if worker == 0 else f"transformer-{worker}"
     stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, minutes)
+    stretch.spent_s = stretch.spent_s or spent_minutes * 60
     rng = Random(1000 * worker + trainer.steps)
     torch.manual_seed(1000 * worker + trainer.steps)
     samples, meeting = latents.Studio(rng), Meeting(trainer, worker, workers)
@@ -145,5 +150,6 @@ if __name__ == "__main__":
     parser.add_argument("--minutes", type=float, required=True)
     parser.add_argument("--worker", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--spent", type=float, default=0.0, help="minutes the other workers have trained already")
     chosen = parser.parse_args()
-    train(chosen.minutes, chosen.worker, chosen.workers)
+    train(chosen.minutes, chosen.worker, chosen.workers, chosen.spent)

@@ -79,7 +79,11 @@ def recording(name: str) -> Wave:
     with wave.open(str(sources.voices()[name])) as file:
         width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
         raw = file.readframes(file.getnframes())
-    data = np.frombuffer(raw, np.uint8).astype(np.float64) - 128 if width == 1 else np.frombuffer(raw, "<i2").astype(np.float64)
+    data = (
+        np.frombuffer(raw, np.uint8).astype(np.float64) - 128
+        if width == 1
+        else np.frombuffer(raw, "<i2").astype(np.float64)
+    )
     mono = data.reshape(-1, channels).mean(1)
     wanted = int(len(mono) * SAMPLE_RATE / rate)
     sound = np.interp(np.linspace(0, len(mono) - 1, wanted), np.arange(len(mono)), mono)
@@ -98,7 +102,9 @@ CALLS = {
     "moo": lambda r: recording("moo"),
     "oink": lambda r: recording(r.choice(("pig", "pig2"))),
     "trumpet": lambda r: glide((330, 480, 520, 420), 0.75, (0.5, 1, 0.9, 0.8, 0.6, 0.4), 0.02),
-    "growl": lambda r: glide((85, 110, 80), 0.8, SAW) * (0.4 + 0.6 * pulses(24, 0.8, 1)) + 0.3 * noise(100, 900, 0.8, r),
+    "growl": lambda r: (
+        glide((85, 110, 80), 0.8, SAW) * (0.4 + 0.6 * pulses(24, 0.8, 1)) + 0.3 * noise(100, 900, 0.8, r)
+    ),
     "squeak": lambda r: train_of(glide((1700, 2500), 0.1, (1, 0.2)), 2, 0.08),
     "chatter": lambda r: train_of(glide((950, 1200, 700), 0.08, (1, 0.6, 0.4)), 5, 0.05),
     "honk": lambda r: glide((280, 310, 260), 0.3, NASAL),
@@ -114,7 +120,9 @@ CALLS = {
     "roar": lambda r: noise(70, 800, 1.0, r) * fade(len(clock(1.0)), 0.1, 0.5) * 1.5 + glide((75, 95, 60), 1.0, SAW),
     "hum": lambda r: glide((170, 190, 160), 0.8, SOFT),
     "creak": lambda r: train_of(glide((230, 290, 250), 0.35, SAW) * (0.5 + 0.5 * pulses(30, 0.35, 1)), 2, 0.4),
-    "beeps": lambda r: np.concatenate([glide((r.choice((500, 750, 1000, 1500)),) * 2, 0.1, (1, 0, 0.3)) for _ in range(6)]),
+    "beeps": lambda r: np.concatenate(
+        [glide((r.choice((500, 750, 1000, 1500)),) * 2, 0.1, (1, 0, 0.3)) for _ in range(6)]
+    ),
     "wooo": lambda r: glide((280, 520, 430, 260), 1.1, SOFT, 0.04),
     "bell": lambda r: train_of(ping(1250, 0.4, 7), 2, 0.0),
     "twinkle": lambda r: np.concatenate([ping(r.choice((2093, 2637, 3136, 3951)), 0.14, 14) for _ in range(6)]),

@@ -107,10 +107,13 @@ def caption(seen: Subject, scene: str, action: str, rng: Random) -> str:
     where = rng.choice(SCENES[scene])
     article = "an" if name[0] in "aeiou" and not name.startswith(("uni", "ufo")) else "a"
     if action == "stays" and rng.random() < 0.6:
-        return rng.choice((f"{article} {name} {where}", f"{name} {where}", f"{where}, {article} {name}", f"{name} {scene}"))
+        return rng.choice(
+            (f"{article} {name} {where}", f"{name} {where}", f"{where}, {article} {name}", f"{name} {scene}")
+        )
     return rng.choice((
         f"{article} {name} {does} {where}", f"{article} {name} {does} {where}", f"the {name} {does} {where}",
-        f"{where}, {article} {name} {does}", f"{article} {name} {where} {does}", f"{article} {name} that {does} {where}",
+        f"{where}, {article} {name} {does}", f"{article} {name} {where} {does}",
+        f"{article} {name} that {does} {where}",
         f"{name} {does} {where}", f"{name} {scene} {does}", f"a video of {article} {name} that {does}, {where}",
     ))  # fmt: skip
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import Tensor
 
-Rotary = "tuple[Tensor, Tensor]"
+    Rotary = tuple[Tensor, Tensor]
 
 
 class MatmulAttention:

@@ -51,7 +51,9 @@ class Knowledge:
     near: dict[str, str]
 
     def words(self) -> frozenset[str]:
-        texts = [text for part in (self.subjects, self.scenes, self.actions) for pair in part.items() for text in _flat(pair)]
+        texts = [
+            text for part in (self.subjects, self.scenes, self.actions) for pair in part.items() for text in _flat(pair)
+        ]
         return frozenset(word for text in texts for word in _words(text))
 
 
@@ -117,7 +119,16 @@ def _words(text: str) -> list[str]:
 
 
 def _stem(word: str, known: frozenset[str]) -> str:
-    for ending, instead in (("s", ""), ("es", ""), ("ing", ""), ("ing", "e"), ("ing", "s"), ("ed", ""), ("ies", "y")):
+    for ending, instead in (
+        ("s", ""),
+        ("es", ""),
+        ("ing", ""),
+        ("ing", "e"),
+        ("ing", "s"),
+        ("ing", "es"),
+        ("ed", ""),
+        ("ies", "y"),
+    ):
         if word.endswith(ending) and word[: -len(ending)] + instead in known:
             return word[: -len(ending)] + instead
     return word + "s" if word + "s" in known else word
@@ -127,8 +138,7 @@ def _listed(names: tuple[str, ...]) -> str:
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-_PLAIN = frozenset(
-    """a an the and or of in on at by to with over under is are was it its that this there very some one two video clip
-    movie film picture scene shot showing shows show while into from up down around as for small big little large cute
-    beautiful happy colorful colourful bright slowly slow fast quickly high his her their my our your who which""".split()
-)
+_PLAIN_WORDS = """a an the and or of in on at by to with over under is are was it its that this there very some one two
+video clip movie film picture scene shot showing shows show while into from up down around as for small big little large
+cute beautiful happy colorful colourful bright slowly slow fast quickly high his her their my our your who which"""
+_PLAIN = frozenset(_PLAIN_WORDS.split())

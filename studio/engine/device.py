@@ -26,5 +26,7 @@ def plan(wanted: str = "auto") -> Plan:
     if wanted == "cuda" and not has_cuda:
         raise StudioError("The device cuda was asked for, but torch finds no such device on this machine.")
     if wanted == "cpu" or not has_cuda:
-        return Plan("cpu", "bfloat16", "Runs on the processor, in bfloat16, which is its fastest format for this model.")
+        return Plan(
+            "cpu", "bfloat16", "Runs on the processor, in bfloat16, which is its fastest format for this model."
+        )
     return Plan("cuda", "bfloat16", f"Runs on {torch.cuda.get_device_name()}.")

@@ -17,8 +17,8 @@ import numpy as np
 from studio.domain import Progress, Report, ShouldStop, Stopped, StudioError, VideoRequest
 from studio.engine import catalog, grid
 from studio.engine import device as devices
-from studio.engine.families import ltx2
 from studio.engine.device import Plan
+from studio.engine.families import ltx2
 from studio.engine.preview import Previewer
 
 
@@ -76,7 +76,8 @@ class VideoPipeline:
         width, height = grid.size(request.aspect_ratio)
         given = history if history is not None else picture[None] if picture is not None else None
         if given is not None and given.shape[1:] != (height, width, 3):
-            raise StudioError(f"A picture for {request.aspect_ratio} has {width} x {height} pixels; not {given.shape[2]} x {given.shape[1]}.")
+            found = f"{given.shape[2]} x {given.shape[1]}"
+            raise StudioError(f"A picture for {request.aspect_ratio} has {width} x {height} pixels; not {found}.")
         run = _Run(self._pipe, request, report, should_stop, total_frames(request, history))
         return run.make(given)
 

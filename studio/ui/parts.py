@@ -1,7 +1,7 @@
 """Builds the page's own HTML parts out of the files in `web/`.
 
-A part is `<name>.html` and, after `common.js`, `<name>.js`. What visitors typed never goes through the HTML, which
-Gradio evaluates as code; the JavaScript puts it in place as text.
+A part is `<name>.html` and, after `common.js`, `<name>.js` if it moves. What visitors typed never goes through the
+HTML, which Gradio evaluates as code; the JavaScript puts it in place as text.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def part(name: str, value: Any, *, functions: tuple[Callable[..., Any], ...] = (
     return gr.HTML(
         value,
         html_template=_filled(read(f"{name}.html"), given),
-        js_on_load=constants + read("common.js") + read(f"{name}.js"),
+        js_on_load=constants + read("common.js") + read(f"{name}.js") if (WEB / f"{name}.js").exists() else None,
         apply_default_css=False,
         server_functions=list(functions),
         elem_classes=["fb-part", f"fb-part-{name}"],

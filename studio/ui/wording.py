@@ -56,6 +56,7 @@ PICTURE_FIRST = "Please choose a picture first; the clip starts from it."
 UNEXPECTED = "Something went wrong on our side. Nothing you made is lost; please try once more."
 BAD_CALL = "That message from the page was not understood. Please reload the page."
 API_STOPPED = "The clip was stopped before it was finished."
+NO_MCP = "MCP=1 needs a package that is not installed: pip install -r requirements-mcp.txt"
 NOT_UPLOADED = "Please send the picture along with the call; a path or an address on its own is not read."
 
 STAGE = {

@@ -28,7 +28,9 @@ def load(folder: Path, plan: Plan) -> Any:
     logging.set_verbosity_error()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        pipe = LTX2ConditionPipeline.from_pretrained(folder, torch_dtype=getattr(torch, plan.dtype), local_files_only=True)
+        pipe = LTX2ConditionPipeline.from_pretrained(
+            folder, torch_dtype=getattr(torch, plan.dtype), local_files_only=True
+        )
     pipe.to(plan.device)
     pipe.set_progress_bar_config(disable=True)
     if plan.device == "cpu":
@@ -68,14 +70,14 @@ def call(
         output_type="np",
         max_sequence_length=PROMPT_TOKENS,
         callback_on_step_end=on_step_end,
-        **_PLAIN_GUIDANCE,
+        **PLAIN_GUIDANCE,
     )
     frames = (made.frames[0] * 255).round().astype(np.uint8)
     return frames, made.audio[0].float().clamp(-1, 1).cpu().numpy()
 
 
 # What a small model was not trained for is switched off.
-_PLAIN_GUIDANCE: dict[str, Any] = {
+PLAIN_GUIDANCE: dict[str, Any] = {
     "stg_scale": 0.0,
     "audio_stg_scale": 0.0,
     "modality_scale": 1.0,
@@ -93,4 +95,10 @@ def sampling_rate(pipe: Any) -> int:
 def checkpoints(pipe: Any) -> list[Any]:
     """The modules before which a run may be stopped: every block of the denoiser and of the decoders."""
     decoder = pipe.vae.decoder
-    return [*pipe.transformer.transformer_blocks, decoder.mid_block, *decoder.up_blocks, pipe.audio_vae.decoder, pipe.vocoder]
+    return [
+        *pipe.transformer.transformer_blocks,
+        decoder.mid_block,
+        *decoder.up_blocks,
+        pipe.audio_vae.decoder,
+        pipe.vocoder,
+    ]

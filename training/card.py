@@ -1,0 +1,108 @@
+"""Writes the model card `assets/pocket/README.md` from the code's own lists and from what `evaluate` measured.
+
+python -m training.card
+"""
+
+from __future__ import annotations
+
+import json
+
+from training import model, sources
+from training.subjects import ACTIONS, SCENES, SUBJECTS
+
+CARD = """---
+license: apache-2.0
+library_name: diffusers
+pipeline_tag: text-to-video
+---
+
+# Pocket, version 0
+
+A toy of LTX-2: the same architecture, the same diffusers class, about a thousandth of the size. It makes clips of one
+to three seconds with stereo sound, picture and sound denoised together, on two CPU cores. It was trained from nothing
+by `training/` in this repository, on data that is openly licensed and listed below, frame by frame and sound by sound.
+
+{sizes}
+
+```python
+from diffusers import LTX2ConditionPipeline
+
+pipe = LTX2ConditionPipeline.from_pretrained("assets/pocket", torch_dtype="auto")
+clip = pipe(
+    prompt="a cat walks to the right in the snow", negative_prompt="",
+    width=224, height=128, num_frames=25, frame_rate=12.0, num_inference_steps=16, guidance_scale=3.0,
+    stg_scale=0.0, modality_scale=1.0, guidance_rescale=0.0, max_sequence_length=32,
+)
+```
+
+## What it knows
+
+{subjects} subjects: {subject_names}.
+
+{scenes} scenes: {scene_names}.
+
+{actions} actions: {action_names}.
+
+Other words for the same things work where the text encoder, a cut-down MiniLM, finds them alike; `knowledge.json`
+holds the words that the page knows to be near. Shapes: 16:9, 9:16, 1:1, 4:3 and 3:4, all from the same weights.
+
+## What it was trained on
+
+| package | version | licence of what is used | used for | SHA-256 |
+|---|---|---|---|---|
+{sources}
+
+Everything else, the scenes, the motion, most of the sounds and all captions, is made by formulas in `training/`.
+The notices that these licences ask for are in `licences/`.
+
+## Quality
+
+Measured by `make evaluate` on combinations of subject, scene and action that training never saw. The judge is a small
+net trained on the art alone, never on Pocket's output; its own score on true renders stands beside.
+
+{quality}
+
+## Limits
+
+- It knows nothing but the lists above. One subject at a time; no people, no text, no camera moves, no counting.
+- Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for less than an hour on two cores.
+- A photograph as the first frame comes out blurred, and what moves out of it is guesswork.
+- Sounds are those of a toy: recognisable by kind, not faithful.
+- Clips are AI-generated, and every file that Flipbook writes says so.
+"""
+
+
+def sizes() -> str:
+    """A table of the parts and their weights, from the files themselves."""
+    rows = ["| part | class | MB |", "|---|---|---|"]
+    index = json.loads((model.POCKET / "model_index.json").read_text())
+    for name, entry in index.items():
+        files = list((model.POCKET / name).glob("*.safetensors")) if isinstance(entry, list) else []
+        if files:
+            rows.append(f"| {name} | `{entry[1]}` | {sum(f.stat().st_size for f in files) / 1e6:.1f} |")
+    return "\n".join(rows)
+
+
+def source_row(source: sources.Source) -> str:
+    package = f"{source.name} ({source.client})"
+    return f"| {package} | {source.version} | {source.licence} | {source.uses} | `{source.sha256}` |"
+
+
+def write() -> None:
+    quality = model.POCKET / "evaluation.md"
+    text = CARD.format(
+        sizes=sizes(),
+        subjects=len(SUBJECTS),
+        subject_names=", ".join(s.name for s in SUBJECTS),
+        scenes=len(SCENES),
+        scene_names="; ".join(f"{name} (“{wordings[0]}”)" for name, wordings in SCENES.items()),
+        actions=len(ACTIONS),
+        action_names="; ".join(f"“{w[0].format(moves='walks')}”" for w in ACTIONS.values()),
+        sources="\n".join(source_row(s) for s in sources.SOURCES),
+        quality=quality.read_text(encoding="utf-8").strip(),
+    )
+    (model.POCKET / "README.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
