@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from importlib.util import find_spec
 
 # Gradio reads this once, when it is imported; without it the page's server calls home.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
@@ -21,6 +22,8 @@ def main() -> None:
         studio = Studio.open(settings, start=False)
     except StudioError as error:
         raise SystemExit(str(error)) from None
+    if settings.mcp and find_spec("mcp") is None:
+        raise SystemExit(wording.NO_MCP)
     page = build_interface(studio, settings.max_upload_bytes)
     try:
         _, url, _ = page.launch(

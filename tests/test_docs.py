@@ -114,20 +114,20 @@ def test_every_requirement_is_pinned() -> None:
     assert pins("requirements.txt")["torch"] == ">=2.8,<=2.13.0"
 
 
-def test_runtime_imports_are_required() -> None:
+@pytest.mark.parametrize(
+    ("folder", "requirements"), [("studio", "requirements.txt"), ("training", "requirements-train.txt")]
+)
+def test_imports_are_required(folder: str, requirements: str) -> None:
     known_as = {"pil": "pillow", "yaml": "pyyaml"}
-    required = {*pins("requirements.txt"), *pins("requirements-train.txt"), "studio", "training"}
-    for path in [ROOT / "app.py", *(ROOT / "studio").rglob("*.py"), *(ROOT / "training").rglob("*.py")]:
-        if path.is_relative_to(ROOT / "studio"):
-            required -= {"training", *(pins("requirements-train.txt").keys() - pins("requirements.txt").keys())}
+    required = {*pins("requirements.txt"), *pins(requirements), "studio", folder, *sys.stdlib_module_names}
+    for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names = [node.module]
             for name in names:
                 top = name.split(".")[0].lower()
-                is_builtin = top in sys.stdlib_module_names or top == "__future__"
-                assert is_builtin or known_as.get(top, top) in required, f"{path.name} imports {name}"
+                assert known_as.get(top, top) in required, f"{path.name} imports {name}, which is in no {requirements}"
 
 
 # Settings

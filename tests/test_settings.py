@@ -12,7 +12,7 @@ from studio.settings import VARIABLES, Settings
 GOOD = {
     "HOST": ("0.0.0.0", "host", "0.0.0.0"),
     "PORT": ("8080", "port", 8080),
-    "DEVICE": ("cuda:1", "device", "cuda:1"),
+    "DEVICE": ("cpu", "device", "cpu"),
     "MAX_QUEUED": ("3", "max_queued", 3),
     "MIN_FREE_DISK_MB": ("0", "min_free_disk_bytes", 0),
     "MAX_UPLOAD_MB": ("5", "max_upload_bytes", 5_000_000),
@@ -34,7 +34,7 @@ BAD = [
     ("MAX_PICTURE_MEGAPIXELS", "9999", "a whole number from 1 to 170; it is '9999'"),
     ("WARM_UP", "maybe", "1 (yes) or 0 (no); it is 'maybe'"),
     ("MCP", "2", "1 (yes) or 0 (no); it is '2'"),
-    ("DEVICE", "gpu", "auto, cpu, mps, cuda or cuda:<number>; it is 'gpu'"),
+    ("DEVICE", "gpu", "auto, cpu or cuda; it is 'gpu'"),
     ("DATA_DIR", __file__, "a folder; "),
 ]
 

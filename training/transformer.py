@@ -128,7 +128,7 @@ def train(minutes: float, worker: int, workers: int, spent_minutes: float) -> No
     attention.use_on_cpu(denoiser, connectors)
     for module in (denoiser, connectors):
         module.to(torch.bfloat16).train()
-    trainer = Trainer([denoiser, connectors], lr=0.01, small_lr=1.5e-3, average=0.998)
+    trainer = Trainer([denoiser, connectors], lr=0.015, small_lr=1.5e-3, average=0.998)
     name = "transformer" if worker == 0 else f"transformer-{worker}"
     stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, minutes)
     stretch.spent_s = stretch.spent_s or spent_minutes * 60

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import App, Visitor
 from playwright.sync_api import expect
+from running import App, Visitor
 
 from studio.ui import wording
 

@@ -11,10 +11,10 @@ from typing import Any
 import av
 import numpy as np
 import pytest
-from conftest import App
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
+from running import App
 
 from studio.domain import ASPECT_RATIOS
 

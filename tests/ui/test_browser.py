@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import CLIP_MS, App, Visitor
 from PIL import Image
 from playwright.sync_api import expect
+from running import CLIP_MS, App, Visitor
 
 from studio.ui import wording
 

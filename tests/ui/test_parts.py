@@ -8,7 +8,7 @@ import urllib.request
 from typing import Any
 
 import pytest
-from conftest import App
+from running import App
 
 from studio.ui import wording
 

@@ -1,0 +1,93 @@
+"""A small real executor for tests of the queue: it draws frames, encodes them, and does what its prompt says."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+import uuid
+from collections.abc import Callable
+from threading import Event
+
+import numpy as np
+
+from studio.domain import Job, Made, Progress, Queued, Report, ShouldStop, Stopped, StudioError, Task, VideoRequest
+from studio.executors import Readiness
+from studio.jobs import JobQueue
+from studio.media.poster import poster_jpeg
+from studio.media.video import Movie, Tags, write_video
+from studio.store.library import Library
+
+SOON_S = 20.0
+RAISES: dict[str, Callable[[], Exception]] = {
+    "rule": lambda: StudioError("The rule is this; the value was that."),
+    "bug": lambda: ZeroDivisionError("float division by zero\nand more lines"),
+    "mute": lambda: KeyError(),
+    "full": lambda: OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)),
+    "memory": lambda: MemoryError("could not allocate"),
+}
+
+
+class DrawingExecutor:
+    """Draws grey frames and encodes them. Prompts steer it: "hold" waits for `go` or Stop, RAISES raise."""
+
+    def __init__(self) -> None:
+        self.go = Event()
+        self.started: list[str] = []
+        self.at_once = self.most_at_once = 0
+
+    def run(self, task: Task, report: Report, should_stop: ShouldStop) -> Made:
+        self.started.append(task.request.prompt)
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return self._make(task, report, should_stop)
+        finally:
+            self.at_once -= 1
+
+    def _make(self, task: Task, report: Report, should_stop: ShouldStop) -> Made:
+        words = task.request.prompt.split()
+        frames = np.stack([np.full((48, 64, 3), 10 * number, np.uint8) for number in range(5)])
+        for step in range(3):
+            report(Progress("denoising", step + 1, 3, preview=b"jpeg", preview_frames=4))
+            while "hold" in words and not self.go.wait(0.01):
+                if should_stop():
+                    raise Stopped
+        task.poster.write_bytes(poster_jpeg(frames))
+        if words and words[0] in RAISES:
+            task.target.write_bytes(b"half a file")
+            raise RAISES[words[0]]()
+        report(Progress("encoding"))
+        write_video(task.target, Movie(frames, 12.0), Tags("", "", ""), should_stop)
+        return Made(64, 48, 5, 12.0, False, 0.1)
+
+    def warm_up(self) -> None: ...
+
+    def readiness(self) -> Readiness:
+        return Readiness("ready", "")
+
+    def close(self) -> None: ...
+
+
+def submit(queue: JobQueue, prompt: str, **values: str) -> str:
+    job = Job(uuid.uuid4().hex, VideoRequest(prompt, seed=1, **values), time.time(), Queued())  # type: ignore[arg-type]
+    queue.submit(job)
+    return job.id
+
+
+def ended(queue: JobQueue, job_id: str) -> Job:
+    job = queue.watch(job_id, SOON_S)
+    assert job is not None
+    assert job.is_over, f"still {job.state}"
+    return job
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    until_s = time.monotonic() + SOON_S
+    while not is_so():
+        assert time.monotonic() < until_s, "it did not come to pass"
+        time.sleep(0.005)
+
+
+def files(library: Library) -> list[str]:
+    return sorted(path.name for folder in (library.files.clips, library.files.tmp) for path in folder.iterdir())

@@ -1,0 +1,192 @@
+"""The queue over the end of its process: closed, killed, and with no room left on the disk."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from studio.domain import Done, Failed, Queued, WasStopped
+from studio.jobs import JobQueue
+from studio.store.library import GIVEN_UP, Library
+from tests.drawing import DrawingExecutor, ended, submit, wait_until
+
+
+@pytest.fixture
+def executor() -> DrawingExecutor:
+    return DrawingExecutor()
+
+
+@pytest.fixture
+def library(data_dir: Path) -> Iterator[Library]:
+    opened = Library(data_dir)
+    yield opened
+    opened.close()
+
+
+def test_closing_puts_the_running_job_back(library: Library, executor: DrawingExecutor) -> None:
+    """However often the studio is closed in the middle of it: that is no failed attempt."""
+    queue = JobQueue(library, executor, max_queued=5)
+    running, waiting = submit(queue, "hold"), submit(queue, "waiting")
+    for turn in range(3):
+        queue.start()
+        wait_until(lambda turn=turn: len(executor.started) == turn + 1)
+        queue.close()
+        row = library.jobs.get(running)
+        assert row is not None
+        assert (row.state, row.attempts) == ("queued", 0)
+        queue = JobQueue(library, executor, max_queued=5)
+    executor.go.set()
+    queue.start()
+    assert ended(queue, waiting).state == Done(waiting)
+    assert ended(queue, running).state == Done(running)
+    assert executor.started[-2:] == ["hold", "waiting"]
+    queue.close()
+
+
+def test_what_was_stopped_stays_stopped_when_the_studio_closes(library: Library, executor: DrawingExecutor) -> None:
+    queue = JobQueue(library, executor, max_queued=5)
+    queue.start()
+    running = submit(queue, "hold")
+    wait_until(lambda: executor.started == ["hold"])
+    queue.cancel(running)
+    queue.close()
+    job = queue.job(running)
+    assert job is not None
+    assert job.state == WasStopped()
+
+
+def crash(data_dir: Path) -> None:
+    """A process of its own takes up the queue and is killed while its first job runs."""
+    program = """
+        import sys, time
+        from pathlib import Path
+        from tests.drawing import DrawingExecutor, submit
+        from studio.jobs import JobQueue
+        from studio.store.library import Library
+        library, executor = Library(Path(sys.argv[1])), DrawingExecutor()
+        queue = JobQueue(library, executor, max_queued=5)
+        if not queue.unfinished():
+            for prompt in ("hold first", "second", "third"):
+                submit(queue, prompt)
+        queue.start()
+        while not executor.started:
+            time.sleep(0.005)
+        print("running", flush=True)
+        time.sleep(60)
+    """
+    root = Path(__file__).parents[1]
+    asked = [sys.executable, "-c", textwrap.dedent(program), str(data_dir)]
+    with subprocess.Popen(asked, cwd=root, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "running\n"
+        process.kill()
+
+
+def test_after_a_kill_running_and_queued_jobs_go_on(data_dir: Path, executor: DrawingExecutor) -> None:
+    crash(data_dir)
+    library = Library(data_dir)
+    queue = JobQueue(library, executor, max_queued=5)
+    jobs = queue.unfinished()
+    assert [job.state for job in jobs] == [Queued()] * 3
+    executor.go.set()
+    queue.start()
+    assert [ended(queue, job.id).state for job in jobs] == [Done(job.id) for job in jobs]
+    assert executor.started == ["hold first", "second", "third"]
+    queue.close()
+    library.close()
+
+
+def test_a_job_that_kills_the_studio_twice_does_not_block_the_others(data_dir: Path, executor: DrawingExecutor) -> None:
+    crash(data_dir)
+    crash(data_dir)
+    library = Library(data_dir)
+    queue = JobQueue(library, executor, max_queued=5)
+    queue.start()
+    wait_until(lambda: not queue.unfinished())
+    assert executor.started == ["second", "third"]
+    (failed,) = library._database.rows("SELECT id FROM jobs WHERE state = 'failed'")
+    assert ended(queue, failed["id"]).state == Failed(GIVEN_UP)
+    queue.close()
+    library.close()
+
+
+def test_a_really_full_disk_fails_the_job_and_leaves_no_half_clip(data_dir: Path) -> None:
+    """In a process of its own, whose files may not grow past a limit: the writes really fail."""
+    program = """
+        import resource, sys
+        from pathlib import Path
+        import numpy as np
+        from tests.drawing import DrawingExecutor, ended, files, submit
+        from studio.domain import Made
+        from studio.jobs import JobQueue
+        from studio.media.video import Movie, Tags, write_video
+        from studio.store.library import Library
+
+        class LargeExecutor(DrawingExecutor):
+            def _make(self, task, report, should_stop):
+                size = 512 if "large" in task.request.prompt else 64
+                frames = np.random.default_rng(0).integers(0, 255, (9, size, size, 3), dtype=np.uint8)
+                write_video(task.target, Movie(frames, 12.0), Tags("", "", ""), should_stop)
+                task.poster.write_bytes(b"poster")
+                return Made(size, size, 9, 12.0, False, 0.1)
+
+        library = Library(Path(sys.argv[1]))
+        queue = JobQueue(library, LargeExecutor(), max_queued=5)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+        queue.start()
+        print(ended(queue, submit(queue, "large")).state.sentence)
+        print(len(files(library)), len(library.clips.newest(5)))
+        print(type(ended(queue, submit(queue, "small")).state).__name__, len(files(library)))
+        queue.close()
+        library.close()
+    """
+    root = Path(__file__).parents[1]
+    asked = [sys.executable, "-c", textwrap.dedent(program), str(data_dir)]
+    said = subprocess.run(asked, cwd=root, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert said[0].startswith("There is no room left on the disk (File too large). Please delete some clips")
+    assert said[1:] == ["0 0", "Done 2"]
+
+
+def test_when_not_even_the_failure_can_be_written_down(data_dir: Path) -> None:
+    """The disk takes no byte more, not the database's either: the job is over all the same, and the next one runs."""
+    program = """
+        import resource, sys
+        from pathlib import Path
+        from tests.drawing import DrawingExecutor, ended, submit
+        from studio.jobs import JobQueue
+        from studio.store.library import Library
+
+        def let_files_grow_to(size):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+        class FillingExecutor(DrawingExecutor):
+            def _make(self, task, report, should_stop):
+                if task.request.prompt == "fills":
+                    let_files_grow_to(1)
+                    task.target.write_bytes(b"more than one byte")
+                return super()._make(task, report, should_stop)
+
+        library = Library(Path(sys.argv[1]))
+        queue = JobQueue(library, FillingExecutor(), max_queued=5)
+        queue.start()
+        fills = submit(queue, "fills")
+        print(ended(queue, fills).state.sentence)
+        let_files_grow_to(resource.RLIM_INFINITY)
+        print(len(queue.unfinished()), library.jobs.get(fills).state)
+        print(type(ended(queue, submit(queue, "next")).state).__name__)
+        queue.close()
+        library.close()
+        library = Library(Path(sys.argv[1]))
+        print(library.jobs.get(fills).state)
+        library.close()
+    """
+    root = Path(__file__).parents[1]
+    asked = [sys.executable, "-c", textwrap.dedent(program), str(data_dir)]
+    said = subprocess.run(asked, cwd=root, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert said[0].startswith("There is no room left on the disk")
+    assert said[1:] == ["0 running", "Done", "queued"]
