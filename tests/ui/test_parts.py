@@ -65,3 +65,4 @@ def test_files_outside_the_gallery_are_not_served(app: App) -> None:
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(request)
         assert refused.value.code in (403, 404)
+        refused.value.close()

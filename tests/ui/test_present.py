@@ -25,6 +25,7 @@ from studio.domain import (
     VideoRequest,
     WasStopped,
 )
+from studio.engine import catalog
 from studio.ui import present, wording
 
 FORM = {
@@ -132,3 +133,7 @@ def test_clip_shows_its_facts_and_addresses(tmp_path: Path) -> None:
 
 def test_every_phase_has_its_words() -> None:
     assert tuple(wording.PHASES) == get_args(Phase)
+
+
+def test_pocket_knows_every_example_prompt() -> None:
+    assert [catalog.advise("pocket", example).sentence for example in wording.EXAMPLES] == [""] * len(wording.EXAMPLES)

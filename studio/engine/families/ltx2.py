@@ -23,9 +23,12 @@ def load(folder: Path, plan: Plan) -> Any:
     import torch  # these two take seconds to import, so they wait until a model is wanted
     from diffusers import LTX2ConditionPipeline
     from diffusers.utils import logging
+    from transformers.utils import logging as text_logging
 
-    # The class names Gemma as its text encoder and says so; a small BERT serves as well.
-    logging.set_verbosity_error()
+    # The class names Gemma as its text encoder and warns of anything else; a small BERT serves as well.
+    for loud in (logging, text_logging):
+        loud.set_verbosity_error()
+        loud.disable_progress_bar()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         pipe = LTX2ConditionPipeline.from_pretrained(

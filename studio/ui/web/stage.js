@@ -7,6 +7,7 @@ const result = find('.fb-result'), waiting = find('.fb-waiting');
 let jobs = remembered(); // ids, oldest first
 let run = 0; // the number of the loop that may draw
 let shownPreview = '';
+let previewOf = null; // the job whose picture the strip holds
 let shownClip = null;
 const seenLive = new Set(); // jobs that were being made while this page looked on
 const announced = new Set(); // clips that the gallery was told of
@@ -79,7 +80,7 @@ function say(first, second) {
 
 function reshape(width, height) {
   screen.style.setProperty('--ratio', `${width} / ${height}`);
-  screen.dataset.shape = width > height * 1.5 ? 'wide' : 'tall';
+  screen.dataset.shape = width >= height ? 'wide' : 'tall';
 }
 
 function reveal(node) {
@@ -109,8 +110,8 @@ function drawLive(view, readiness) {
   if (stop.dataset.job !== view.id) Object.assign(stop.dataset, { job: view.id, asked: 'no' });
   if (stop.disabled) say(words.stopping, '');
   if (view.preview) drawPreview(view);
-  else if (!view.preview_key) reveal(empty);
-  else reveal(strip);
+  // The last picture stays while the clip is decoded and saved.
+  else reveal(previewOf === view.id ? strip : empty);
 }
 
 function drawBar(view) {
@@ -121,6 +122,7 @@ function drawBar(view) {
 
 function drawPreview(view) {
   shownPreview = view.preview_key;
+  previewOf = view.id;
   const frames = view.preview_frames;
   strip.style.backgroundImage = `url(${view.preview})`;
   strip.style.backgroundSize = `${frames * 100}% 100%`;
@@ -211,7 +213,8 @@ watch('value', () => {
   remember([...jobs.filter((id) => id !== job), job]);
   seenLive.add(job);
   shownPreview = '';
-  element.scrollIntoView({ block: 'nearest', behavior: isCalm ? 'auto' : 'smooth' });
+  // On a phone the stage is below the form, and what goes on is under its picture.
+  element.scrollIntoView({ block: innerWidth < 760 ? 'start' : 'nearest', behavior: isCalm ? 'auto' : 'smooth' });
   follow();
 });
 document.addEventListener('visibilitychange', () => !document.hidden && follow());
