@@ -60,14 +60,10 @@ def autoencoded(pipeline: VideoPipeline, frames: np.ndarray) -> np.ndarray:
     return ((again.permute(1, 2, 3, 0) + 1) * 127.5).clamp(0, 255).round().byte().numpy()
 
 
-def side_heard(sound: np.ndarray) -> np.ndarray:
-    """Balance of right against left per tenth of a second, -1..1, smoothed by loudness; (N,)."""
-    power = (sound.astype(np.float64) ** 2).reshape(2, -1, 1600 // 2) if sound.shape[1] % 800 == 0 else None
-    if power is None:
-        cut = sound.shape[1] // 800 * 800
-        power = (sound[:, :cut].astype(np.float64) ** 2).reshape(2, -1, 800)
-    left, right = power.sum(-1)
-    return (right - left) / (right + left + 1e-9)
+def balance_shift(sound: np.ndarray) -> float:
+    """How far the sound (2, N) moves to the right: its balance, -1..1, in the second half against the first."""
+    first, second = (part.astype(np.float64) ** 2 for part in np.array_split(sound, 2, axis=1))
+    return float(np.diff([(p[1].sum() - p[0].sum()) / (p.sum() + 1e-9) for p in (first, second)])[0])
 
 
 def score(pipeline: VideoPipeline, scenarios: list[world.Scenario], steps: int, guidance: float) -> tuple[dict, list]:
@@ -87,19 +83,22 @@ def score(pipeline: VideoPipeline, scenarios: list[world.Scenario], steps: int, 
             tally.setdefault(f"subject, {name}", []).append(seen == scenario.subject)
             tally.setdefault(f"scene, {name}", []).append(place == scenario.scene)
             tally.setdefault(f"action, {name}", []).append(judge.same_action(action, scenario.action))
-        if scenario.action in ("left", "right"):
-            balance = side_heard(made.sound)
-            moved = balance[len(balance) // 2 :].mean() - balance[: len(balance) // 2].mean()
-            tally.setdefault("side heard moves as seen", []).append((moved > 0) == (scenario.action == "right"))
-        if scenario.landings():
-            tally.setdefault("landing heard, frames off (median)", []).append(landing_offset(made.sound, scenario))
+        for name, sound in (("Pocket", made.sound), ("true sound", sounds.soundtrack(scenario))):
+            if scenario.action in ("left", "right"):
+                tally.setdefault(f"heard moving to the side it is seen moving to, {name}", []).append(
+                    balance_shift(sound) > 0 if scenario.action == "right" else balance_shift(sound) < 0
+                )
+            if scenario.landings():
+                key = f"landing heard, frames from where it is due (median), {name}"
+                tally.setdefault(key, []).append(landing_offset(sound, scenario))
     return tally, clips
 
 
 def landing_offset(sound: np.ndarray, scenario: world.Scenario) -> float:
-    """Frames between the loudest onset in the bass and the nearest true landing."""
-    spectrogram = sounds.mel(torch.from_numpy(sound)).mean(0)[:, :8].exp().mean(1).numpy()
-    onset = int(np.argmax(np.diff(np.convolve(spectrogram, np.ones(3) / 3, "same"))))
+    """Frames between the loudest onset below about 250 Hz, where a thud is, and the nearest true landing."""
+    logs = sounds.mel(torch.from_numpy(sound)).mean(0)[:, :3] * sounds.MEL_SPREAD
+    loudness = np.convolve(logs.exp().mean(1).numpy(), np.ones(3) / 3, "same")
+    onset = int(np.argmax(loudness[3:] - loudness[:-3])) + 2
     return min(abs(onset / 100 - moment) for moment in scenario.landings()) * grid.FRAME_RATE
 
 

@@ -128,7 +128,7 @@ def train(minutes: float, worker: int, workers: int, spent_minutes: float) -> No
     attention.use_on_cpu(denoiser, connectors)
     for module in (denoiser, connectors):
         module.to(torch.bfloat16).train()
-    trainer = Trainer([denoiser, connectors], lr=0.015, small_lr=1.5e-3, average=0.998)
+    trainer = Trainer([denoiser, connectors], lr=0.008, small_lr=1e-3, average=0.998)
     name = "transformer" if worker == 0 else f"transformer-{worker}"
     stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, minutes)
     stretch.spent_s = stretch.spent_s or spent_minutes * 60
@@ -138,7 +138,7 @@ def train(minutes: float, worker: int, workers: int, spent_minutes: float) -> No
     while stretch.goes_on():
         shape = pick(rng, stretch.progress)
         seen, heard = loss_of(denoiser, connectors, samples.batch(shape, batch_size(shape)), rng)
-        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.5)
+        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.65)
         meeting.now_and_then()
         kind = "still" if shape.num_frames == 1 else "clip"
         stretch.tick(**{kind: seen.item()}, **({"sound": heard.item()} if kind == "clip" else {}))
