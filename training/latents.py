@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+import numpy as np
 import torch
 
 from studio.engine import grid
@@ -40,6 +41,11 @@ class Shape:
         return frames, height // grid.SPATIAL_RATIO, width // grid.SPATIAL_RATIO
 
     @property
+    def times(self) -> np.ndarray:
+        """The middle of each latent frame in seconds: the first holds one frame, the others four."""
+        return np.maximum(0, np.arange(self.latents[0]) * grid.TEMPORAL_RATIO - 1.5) / grid.FRAME_RATE
+
+    @property
     def audio_latents(self) -> int:
         """As the pipeline counts them: 25 a second."""
         return round(self.num_frames / grid.FRAME_RATE * 25)
@@ -47,13 +53,29 @@ class Shape:
 
 @dataclass(frozen=True)
 class Batch:
-    """`video` (B, tokens, 64) and `audio` (B, tokens, 64) normalised latents, `text` (B, 32, 1152), `mask` (B, 32)."""
+    """`video` (B, tokens, 64) and `audio` (B, tokens, 64) normalised latents, `text` (B, 32, 1152), `mask` (B, 32).
+
+    `subject` (B, tokens) is true where the subject is.
+    """
 
     shape: Shape
     video: torch.Tensor
+    subject: torch.Tensor
     audio: torch.Tensor
     text: torch.Tensor
     mask: torch.Tensor
+
+
+def where(scenario: world.Scenario, shape: Shape, times: np.ndarray) -> torch.Tensor:
+    """Which tokens (frames * h * w,) the subject's square covers at `times`, one for each latent frame."""
+    _, height, width = shape.latents
+    short = min(height, width)
+    rows, columns = (np.arange(height) + 0.5 - height / 2) / short, (np.arange(width) + 0.5 - width / 2) / short
+    x, y, size, _ = (track[:, None, None] for track in scenario.track(times))
+    reach = size / 2 + 0.5 / short
+    return torch.from_numpy(
+        (np.abs(rows[None, :, None] - y) < reach) & (np.abs(columns[None, None] - x) < reach)
+    ).flatten()
 
 
 class Studio:
@@ -76,28 +98,30 @@ class Studio:
 
     @torch.no_grad()
     def make(self, shape: Shape, count: int) -> list[tuple[torch.Tensor, ...]]:
-        """New samples: (video tokens, audio tokens, text states, text mask) each."""
+        """New samples: (video tokens, where the subject is, audio tokens, text states, text mask) each."""
         height, width = shape.pixels
         out_width, out_height = grid.size(shape.aspect_ratio)
         seconds, aspect = shape.num_frames / grid.FRAME_RATE, out_width / out_height
-        pixels, waves, captions = [], [], []
+        pixels, waves, captions, places = [], [], [], []
         for _ in range(count):
             if shape.num_frames == 1:
                 scenario = world.imagine(self.rng, 2.0, aspect)
                 at = self.rng.uniform(0.25, 0.75) * scenario.seconds
                 captions.append(world.caption(subject(scenario.subject), scenario.scene, "stays", self.rng))
                 pixels.append(world.render_still(scenario, at, height, width))
+                places.append(where(scenario, shape, np.array([at])))
             else:
                 scenario = world.imagine(self.rng, seconds, aspect)
                 captions.append(scenario.caption)
                 pixels.append(world.render(scenario, shape.num_frames, height, width))
                 waves.append(torch.from_numpy(sounds.soundtrack(scenario)))
+                places.append(where(scenario, shape, shape.times))
         video = self.encode_video(torch.stack(pixels))
         audio = (
             self.encode_audio(torch.stack(waves), shape) if waves else torch.zeros(count, 2, 64, dtype=torch.bfloat16)
         )
         text, mask = self._read(captions)
-        return list(zip(video, audio, text, mask, strict=True))
+        return list(zip(video, places, audio, text, mask, strict=True))
 
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, 3, T, H, W) in -1..1 to normalised tokens (B, frames * h * w, 64)."""
@@ -118,8 +142,10 @@ class Studio:
         pool = self.pools.setdefault(shape, [])
         pool += self.make(shape, count if not pool else max(1, count // REUSE))
         del pool[:-POOL]
-        video, audio, text, mask = (torch.stack(part) for part in zip(*self.rng.choices(pool, k=count), strict=True))
+        video, places, audio, text, mask = (
+            torch.stack(part) for part in zip(*self.rng.choices(pool, k=count), strict=True)
+        )
         empty = torch.tensor([self.rng.random() < drop_text for _ in range(count)])
         text = torch.where(empty[:, None, None], self.empty[0], text)
         mask = torch.where(empty[:, None], self.empty[1], mask)
-        return Batch(shape, video, audio, text, mask)
+        return Batch(shape, video, places, audio, text, mask)

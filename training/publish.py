@@ -10,11 +10,13 @@ import json
 from pathlib import Path
 
 import torch
+from diffusers import LTX2ConditionPipeline
 from transformers import BertModel, BertTokenizerFast
 
 from training import model, sources
 from training.subjects import ACTIONS, SCENES, SUBJECTS
 
+FILES = {"video": ["vae"], "audio": ["audio_vae"], "vocoder": ["vocoder"], "transformer": ["transformer", "connectors"]}
 NEAR_ENOUGH = 0.5  # cosine of two words' sentence embeddings; below it MiniLM's neighbours stop making sense
 
 
@@ -27,7 +29,7 @@ def trained_parts(transformer: str = "transformer") -> dict:
         "transformer": model.transformer(),
         "connectors": model.connectors(),
     }
-    for file in ("video", "audio", "vocoder", transformer):
+    for file in (*list(FILES)[:3], transformer):
         for name, weights in torch.load(sources.CACHE / f"{file}.weights.pt").items():
             parts[name].load_state_dict(weights)
     return parts
@@ -67,12 +69,24 @@ def nearest_names(names: list[str]) -> dict[str, str]:
     return {w: names[int(k)] for w, k, b in zip(words, where, best, strict=True) if b > NEAR_ENOUGH}
 
 
+def unpack() -> None:
+    """Write the cache's weights files from the shipped parts, in float32."""
+    pipeline = LTX2ConditionPipeline.from_pretrained(model.POCKET, torch_dtype=torch.float32, local_files_only=True)
+    for file, names in FILES.items():
+        weights = {name: getattr(pipeline, name).state_dict() for name in names}
+        torch.save(weights, sources.CACHE / f"{file}.weights.pt")
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=model.POCKET)
     parser.add_argument("--knowledge-only", action="store_true")
     parser.add_argument("--transformer", default="transformer")
+    parser.add_argument("--unpack", action="store_true")
     chosen = parser.parse_args()
+    if chosen.unpack:
+        unpack()
+        raise SystemExit
     if not chosen.knowledge_only:
         model.save(model.assemble(trained_parts(chosen.transformer)), chosen.out)
     chosen.out.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """Trains the joint transformer and its text connectors by flow matching on latents.
 
-    python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0]
+    python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0] [--warm]
 
 Stills first, which are cheap and teach looks; then clips with sound, which teach motion. With several workers, each
 is a process with its own data; they average their weights every minute. The share of clean first frames and clean
@@ -25,9 +25,10 @@ from training.sources import CACHE
 STILLS_ONLY = 0.35  # of the time
 STILLS_LATER = 0.15
 SHAPES = {"16:9": 0.3, "1:1": 0.4, "9:16": 0.14, "4:3": 0.08, "3:4": 0.08}
-LENGTHS = {25: 0.75, 17: 0.1, 37: 0.1, 33: 0.05}
+LENGTHS = {9: 0.2, 13: 0.25, 25: 0.45, 37: 0.1}
 TOKENS_A_BATCH = 4_800
 AUDIO_WEIGHT = 0.4
+SUBJECT_WEIGHT = 2.0
 MEET_EVERY_S = 60.0
 
 
@@ -50,7 +51,7 @@ def clean_tokens(batch: Batch, rng: Random) -> torch.Tensor:
     """Which tokens are given clean, (B, tokens) bool: none, the first frame, or an opening of 3 latent frames."""
     frames, height, width = batch.shape.latents
     given = torch.zeros(len(batch.video), frames * height * width, dtype=torch.bool)
-    if frames > 3:
+    if frames > 3:  # a shorter clip has no room for an opening
         for row in given:
             row[: rng.choices((0, 1, 3), (0.6, 0.25, 0.15))[0] * height * width] = True
     return given
@@ -90,8 +91,10 @@ def loss_of(denoiser, connectors, batch: Batch, rng: Random) -> tuple[torch.Tens
         use_cross_timestep=True,
         return_dict=False,
     )
+    # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
+    weight = (1 + SUBJECT_WEIGHT * (batch.subject & (sigma[:, None] < 0.85))) * ~given
     square = (flow.float() - (noise - video)).square().mean(-1)
-    seen = (square * ~given).sum() / (~given).sum()
+    seen = (square * weight).sum() / weight.sum()
     heard = (audio_flow.float() - (audio_noise - audio)).square().mean()
     return seen, torch.zeros(()) if is_still else heard
 
@@ -120,16 +123,26 @@ class Meeting:
                 self.trainer.meet(torch.load(path), 1 / self.workers)
 
 
-def train(minutes: float, worker: int, workers: int, spent_minutes: float) -> None:
-    torch.manual_seed(worker)
-    denoiser, connectors = model.transformer(), model.connectors()
+def begin(denoiser, connectors, is_warm: bool) -> None:
+    """Start from the weights in the cache, or from nothing; then the last layers are zero, so the first guess is too."""
+    if is_warm:
+        weights = torch.load(CACHE / "transformer.weights.pt")
+        denoiser.load_state_dict(weights["transformer"])
+        connectors.load_state_dict(weights["connectors"])
+        return
     for last in (denoiser.proj_out, denoiser.audio_proj_out):
         torch.nn.init.zeros_(last.weight)
         torch.nn.init.zeros_(last.bias)
+
+
+def train(minutes: float, worker: int, workers: int, spent_minutes: float, is_warm: bool) -> None:
+    torch.manual_seed(worker)
+    denoiser, connectors = model.transformer(), model.connectors()
+    begin(denoiser, connectors, is_warm)
     attention.use_on_cpu(denoiser, connectors)
     for module in (denoiser, connectors):
         module.to(torch.bfloat16).train()
-    trainer = Trainer([denoiser, connectors], lr=0.008, small_lr=1e-3, average=0.998)
+    trainer = Trainer([denoiser, connectors], lr=0.008, small_lr=1e-3, average=0.995)
     name = "transformer" if worker == 0 else f"transformer-{worker}"
     stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, minutes)
     stretch.spent_s = stretch.spent_s or spent_minutes * 60
@@ -152,5 +165,6 @@ if __name__ == "__main__":
     parser.add_argument("--worker", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--spent", type=float, default=0.0, help="minutes the other workers have trained already")
+    parser.add_argument("--warm", action="store_true", help="begin with the weights of an earlier training")
     chosen = parser.parse_args()
-    train(chosen.minutes, chosen.worker, chosen.workers, chosen.spent)
+    train(chosen.minutes, chosen.worker, chosen.workers, chosen.spent, chosen.warm)

@@ -14,8 +14,7 @@ python -m training.autoencoders vocoder --minutes 11
 wait
 python -m training.transformer --minutes 80 --worker 0 --workers 2 &
 python -m training.judge --minutes 6
-sleep 900
-python -m training.transformer --minutes 80 --worker 1 --workers 2 --spent 21
+python -m training.transformer --minutes 80 --worker 1 --workers 2 --spent 6  # the second core joined at minute 21
 wait
 python -m training.publish
 python -m training.evaluate --clips 60
