@@ -1,6 +1,10 @@
 """Puts the trained parts together as `assets/pocket` and writes what Pocket knows beside them.
 
-python -m training.publish [--out DIR] [--knowledge-only]
+    python -m training.publish [--out DIR] [--knowledge-only]
+    python -m training.publish --unpack
+
+The second form goes the other way: it puts the shipped weights into the cache, so that a machine that has no
+checkpoints can train them on (`training.transformer --warm`, `training.autoencoders decoder`).
 """
 
 from __future__ import annotations

@@ -124,7 +124,7 @@ class Meeting:
 
 
 def begin(denoiser, connectors, is_warm: bool) -> None:
-    """Start from the weights in the cache, or from nothing; then the last layers are zero, so the first guess is too."""
+    """Start from the weights in the cache, or from nothing, with last layers of zero, so that the first guess is zero."""
     if is_warm:
         weights = torch.load(CACHE / "transformer.weights.pt")
         denoiser.load_state_dict(weights["transformer"])
