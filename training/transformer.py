@@ -124,7 +124,7 @@ class Meeting:
 
 
 def begin(denoiser, connectors, is_warm: bool) -> None:
-    """Start from the weights in the cache, or from nothing, with last layers of zero, so that the first guess is zero."""
+    """Start from the weights in the cache; or from nothing, with last layers of zero for a first guess of zero."""
     if is_warm:
         weights = torch.load(CACHE / "transformer.weights.pt")
         denoiser.load_state_dict(weights["transformer"])
