@@ -102,12 +102,13 @@ def generate(pipeline: VideoPipeline) -> Any:
 
 def against_diffusers(pipeline: VideoPipeline) -> list[str]:
     """Table rows: our pipeline, plain diffusers with our attention, plain diffusers as it comes."""
+    import torch  # slow to import, and only the bench wants it here
     from diffusers import LTX2ConditionPipeline  # slow to import, and only the bench wants it here
 
     plain = {}
     for name in ("plain diffusers, our attention", "plain diffusers as it comes"):
         pipe: Any = LTX2ConditionPipeline.from_pretrained(
-            pipeline.pocket_dir, torch_dtype="auto", local_files_only=True
+            pipeline.pocket_dir, torch_dtype=torch.bfloat16, local_files_only=True
         )
         pipe.set_progress_bar_config(disable=True)
         plain[name] = pipe

@@ -64,6 +64,8 @@ net trained on the art alone, never on Pocket's output; its own score on true re
 
 ## Limits
 
+- It is young: an hour and a half of training on two cores. Scenes are right, subjects often only by colour and outline,
+  and motion is hardly there yet, as the table says.
 - It knows nothing but the lists above. One subject at a time; no people, no text, no camera moves, no counting.
 - Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for less than an hour on two cores.
 - A photograph as the first frame comes out blurred, and what moves out of it is guesswork.
