@@ -58,7 +58,8 @@ The notices that these licences ask for are in `licences/`.
 ## Quality
 
 Measured by `make evaluate` on combinations of subject, scene and action that training never saw. The judge is a small
-net trained on the art alone, never on Pocket's output; its own score on true renders stands beside.
+net trained on the art alone, never on Pocket's output; its own score on true renders stands beside. One exception: of
+the tenth of these prompts whose subject only stays, stills may have been seen in this version's training.
 
 {quality}
 

@@ -105,7 +105,7 @@ class Studio:
         pixels, waves, captions, places = [], [], [], []
         for _ in range(count):
             if shape.num_frames == 1:
-                scenario = world.imagine(self.rng, 2.0, aspect)
+                scenario = self._seen_standing(aspect)
                 at = self.rng.uniform(0.25, 0.75) * scenario.seconds
                 captions.append(world.caption(subject(scenario.subject), scenario.scene, "stays", self.rng))
                 pixels.append(world.render_still(scenario, at, height, width))
@@ -122,6 +122,13 @@ class Studio:
         )
         text, mask = self._read(captions)
         return list(zip(video, places, audio, text, mask, strict=True))
+
+    def _seen_standing(self, aspect: float) -> world.Scenario:
+        """A scenario that may be captioned as standing still: that combination is not kept for evaluation either."""
+        while True:
+            scenario = world.imagine(self.rng, 2.0, aspect)
+            if not world.is_held_out(scenario.subject, scenario.scene, "stays"):
+                return scenario
 
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, 3, T, H, W) in -1..1 to normalised tokens (B, frames * h * w, 64)."""

@@ -17,5 +17,5 @@ python -m training.judge --minutes 6
 python -m training.transformer --minutes 80 --worker 1 --workers 2 --spent 6  # the second core joined at minute 21
 wait
 python -m training.publish
-python -m training.evaluate --clips 60
+python -m training.evaluate --clips 48
 python -m training.card
