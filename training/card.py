@@ -29,9 +29,18 @@ from diffusers import LTX2ConditionPipeline
 
 pipe = LTX2ConditionPipeline.from_pretrained("assets/pocket", torch_dtype="auto")
 clip = pipe(
-    prompt="a cat walks to the right in the snow", negative_prompt="",
-    width=224, height=128, num_frames=25, frame_rate=12.0, num_inference_steps=16, guidance_scale=3.0,
-    stg_scale=0.0, modality_scale=1.0, guidance_rescale=0.0, max_sequence_length=32,
+    prompt="a cat walks to the right in the snow",
+    negative_prompt="",
+    width=224,
+    height=128,
+    num_frames=25,
+    frame_rate=12.0,
+    num_inference_steps=16,
+    guidance_scale=3.0,
+    stg_scale=0.0,
+    modality_scale=1.0,
+    guidance_rescale=0.0,
+    max_sequence_length=32,
 )
 ```
 

@@ -2,9 +2,10 @@
 
     python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0] [--warm]
 
-Stills first, which are cheap and teach looks; then clips with sound, which teach motion. With several workers, each
-is a process with its own data; they average their weights every minute. The share of clean first frames and clean
-openings is that of the page: text most, a picture often, an extension now and then.
+Thinned clips first, then whole ones: a few latent frames at their true times show the motion as well as all do, in
+about half the tokens. With several workers, each is a process with its own data; they average their weights every
+minute. The share of clean first frames and clean openings is that of the page: text most, a picture often, an
+extension now and then.
 """
 
 from __future__ import annotations
@@ -22,55 +23,62 @@ from training.latents import Batch, Shape
 from training.optimiser import Trainer
 from training.sources import CACHE
 
-STILLS_ONLY = 0.35  # of the time
-STILLS_LATER = 0.15
-SHAPES = {"16:9": 0.3, "1:1": 0.4, "9:16": 0.14, "4:3": 0.08, "3:4": 0.08}
-LENGTHS = {9: 0.2, 13: 0.25, 25: 0.45, 37: 0.1}
+THINNED_UNTIL = 0.55  # of the time; some clips are thinned after that too
+THINNED_LATER = 0.3
+STILLS = 0.03
+SHAPES = {"1:1": 0.5, "16:9": 0.27, "9:16": 0.13, "4:3": 0.05, "3:4": 0.05}
+LENGTHS = {9: 0.08, 13: 0.22, 25: 0.6, 37: 0.1}
+KEPT_FRAMES = {7: 4, 10: 5}  # of so many latent frames, in a thinned clip
 TOKENS_A_BATCH = 4_800
 AUDIO_WEIGHT = 0.4
 SUBJECT_WEIGHT = 2.0
 MEET_EVERY_S = 60.0
 
 
-def pick(rng: Random, progress: float) -> Shape:
-    """The kind of the next batch."""
-    if progress < STILLS_ONLY or rng.random() < STILLS_LATER:
-        ratio = rng.choices(("1:1", "16:9", "9:16"), (0.6, 0.25, 0.15))[0]
-        return Shape(ratio, 1)
-    return Shape(
-        rng.choices(list(SHAPES), list(SHAPES.values()))[0], rng.choices(list(LENGTHS), list(LENGTHS.values()))[0]
-    )
+def pick(rng: Random, progress: float) -> tuple[Shape, list[int]]:
+    """The kind of the next batch, and which of its latent frames are trained on."""
+    ratio = rng.choices(list(SHAPES), list(SHAPES.values()))[0]
+    shape = Shape(ratio, 1 if rng.random() < STILLS else rng.choices(list(LENGTHS), list(LENGTHS.values()))[0])
+    frames = shape.latents[0]
+    is_thinned = progress < THINNED_UNTIL or rng.random() < THINNED_LATER
+    if not is_thinned or frames not in KEPT_FRAMES:
+        return shape, list(range(frames))
+    return shape, [0, *sorted(rng.sample(range(1, frames), KEPT_FRAMES[frames] - 1))]
 
 
-def batch_size(shape: Shape) -> int:
+def batch_size(shape: Shape, kept: list[int]) -> int:
+    _frames, height, width = shape.latents
+    return max(2, min(56, TOKENS_A_BATCH // (len(kept) * height * width)))
+
+
+def only(kept: list[int], shape: Shape, tokens: torch.Tensor) -> torch.Tensor:
+    """The tokens (B, frames * h * w, ...) of some latent frames."""
     frames, height, width = shape.latents
-    return max(2, min(56, TOKENS_A_BATCH // (frames * height * width)))
+    return tokens.unflatten(1, (frames, height * width))[:, kept].flatten(1, 2)
 
 
-def clean_tokens(batch: Batch, rng: Random) -> torch.Tensor:
-    """Which tokens are given clean, (B, tokens) bool: none, the first frame, or an opening of 3 latent frames."""
+def clean_tokens(batch: Batch, kept: list[int], rng: Random) -> torch.Tensor:
+    """Which kept tokens are given clean, (B, tokens) bool: none, the first frame, or an opening of 3 latent frames."""
     frames, height, width = batch.shape.latents
-    given = torch.zeros(len(batch.video), frames * height * width, dtype=torch.bool)
-    if frames > 3:  # a shorter clip has no room for an opening
-        for row in given:
-            row[: rng.choices((0, 1, 3), (0.6, 0.25, 0.15))[0] * height * width] = True
-    return given
+    if frames <= 3:  # a shorter clip has no room for an opening
+        return torch.zeros(len(batch.video), len(kept) * height * width, dtype=torch.bool)
+    openings = torch.tensor(rng.choices((0, 1, 3), (0.6, 0.25, 0.15), k=len(batch.video)))
+    return (torch.tensor(kept) < openings[:, None]).repeat_interleave(height * width, dim=1)
 
 
-def loss_of(denoiser, connectors, batch: Batch, rng: Random) -> tuple[torch.Tensor, torch.Tensor]:
+def loss_of(denoiser, connectors, batch: Batch, kept: list[int], rng: Random) -> tuple[torch.Tensor, torch.Tensor]:
     """Flow-matching loss of picture and sound, both at one noise level as in use."""
     count, is_still = len(batch.video), batch.shape.num_frames == 1
     # Where things are in a clip is decided in heavy noise: its many like tokens show through all but the heaviest.
-    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.3 * torch.randn(count) + 1.2)
+    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.4 * torch.randn(count) + 1.6)
     sigma = torch.where(torch.rand(count) < 0.1, torch.rand(count), sigma)
-    given = clean_tokens(batch, rng)
-    video, audio = batch.video.float(), batch.audio.float()
+    given = clean_tokens(batch, kept, rng)
+    video, audio = only(kept, batch.shape, batch.video).float(), batch.audio.float()
     noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
     level = sigma[:, None] * ~given
     noisy = torch.lerp(video, noise, level[..., None])
     noisy_audio = torch.lerp(audio, audio_noise, sigma[:, None, None])
     states, audio_states, _mask = connectors(batch.text, batch.mask, padding_side="left")
-    frames, height, width = batch.shape.latents
     # One time per clip where nothing is given saves a time embedding per token.
     times = level if given.any() else sigma[:, None]
     flow, audio_flow = denoiser(
@@ -82,21 +90,25 @@ def loss_of(denoiser, connectors, batch: Batch, rng: Random) -> tuple[torch.Tens
         audio_timestep=sigma * 1000,
         sigma=sigma * 1000,
         audio_sigma=sigma * 1000,
-        num_frames=frames,
-        height=height,
-        width=width,
-        fps=12.0,
+        video_coords=coordinates(denoiser, batch.shape, kept, count),
         audio_num_frames=audio.shape[1],
         isolate_modalities=is_still,
         use_cross_timestep=True,
         return_dict=False,
     )
     # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
-    weight = (1 + SUBJECT_WEIGHT * (batch.subject & (sigma[:, None] < 0.85))) * ~given
+    weight = (1 + SUBJECT_WEIGHT * (only(kept, batch.shape, batch.subject) & (sigma[:, None] < 0.85))) * ~given
     square = (flow.float() - (noise - video)).square().mean(-1)
     seen = (square * weight).sum() / weight.sum()
     heard = (audio_flow.float() - (audio_noise - audio)).square().mean()
     return seen, torch.zeros(()) if is_still else heard
+
+
+def coordinates(denoiser, shape: Shape, kept: list[int], count: int) -> torch.Tensor:
+    """Where and when the kept tokens are, as the denoiser's rotary embedding counts it, (B, 3, tokens, 2)."""
+    frames, height, width = shape.latents
+    whole = denoiser.rope.prepare_video_coords(count, frames, height, width, torch.device("cpu"), fps=12.0)
+    return whole.unflatten(2, (frames, height * width))[:, :, kept].flatten(2, 3)
 
 
 class Meeting:
@@ -150,8 +162,9 @@ def train(minutes: float, worker: int, workers: int, spent_minutes: float, is_wa
     torch.manual_seed(1000 * worker + trainer.steps)
     samples, meeting = latents.Studio(rng), Meeting(trainer, worker, workers)
     while stretch.goes_on():
-        shape = pick(rng, stretch.progress)
-        seen, heard = loss_of(denoiser, connectors, samples.batch(shape, batch_size(shape)), rng)
+        shape, kept = pick(rng, stretch.progress)
+        batch = samples.batch(shape, batch_size(shape, kept))
+        seen, heard = loss_of(denoiser, connectors, batch, kept, rng)
         trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.65)
         meeting.now_and_then()
         kind = "still" if shape.num_frames == 1 else "clip"
