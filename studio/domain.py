@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
 MAX_SEED = 2**31 - 1
 NEW_SEED = -1
+EVERYONE = ""  # the owner of all clips of a shared gallery
 
 Fit = Literal["crop", "pad"]
 Phase = Literal["loading", "reading the prompt", "denoising", "decoding", "encoding"]
@@ -26,6 +27,10 @@ class StudioError(Exception):
 
 class Stopped(Exception):
     """Raised inside a running job when its Stop was asked for."""
+
+
+class Unfinished(StudioError):
+    """Making the clip failed after its latents were finished; they are kept and may be decoded again."""
 
 
 @dataclass(frozen=True)
@@ -150,19 +155,28 @@ class Progress:
 
 @dataclass(frozen=True)
 class Task:
-    """A request with its files found: what an executor works on. It writes `target` and `poster`."""
+    """A request with its files found: what an executor works on.
+
+    It writes `target` and `poster`, and `latents` as soon as they are finished; latents that lie there are decoded
+    instead of being made.
+    """
 
     id: str
     request: VideoRequest
     target: Path
     poster: Path
+    latents: Path
     picture: Path | None = None
     source: Path | None = None
 
 
 @dataclass(frozen=True)
 class Made:
-    """What an executor made of a task; sizes in pixels, rates per second."""
+    """What an executor made of a task; sizes in pixels, rates per second, energy in watt-hours.
+
+    `steps_done` is below the request's steps when the visitor stopped and kept. After a second try with
+    safer settings, `changed` holds those fields of the request and `note` says it to the visitor.
+    """
 
     width: int
     height: int
@@ -170,10 +184,19 @@ class Made:
     frame_rate: float
     has_sound: bool
     elapsed_seconds: float
+    steps_done: int = 0
+    energy_wh: float = 0.0
+    is_energy_measured: bool = False
+    peak_memory_bytes: int = 0
+    note: str = ""
+    changed: dict[str, Any] = field(default_factory=dict)
 
 
 Report = Callable[[Progress], None]
 ShouldStop = Callable[[], bool]
+# What the visitor wants of a running job: that it goes on, that it stops and keeps what stands, or that it stops.
+Order = Literal["go on", "keep", "stop"]
+Orders = Callable[[], Order]
 
 
 @dataclass(frozen=True)
@@ -194,7 +217,10 @@ class Done:
 
 @dataclass(frozen=True)
 class Failed:
+    """`can_finish`: the latents are kept, so that decoding may be tried again."""
+
     sentence: str
+    can_finish: bool = False
 
 
 @dataclass(frozen=True)
@@ -207,12 +233,13 @@ JobState = Queued | Running | Done | Failed | WasStopped
 
 @dataclass(frozen=True)
 class Job:
-    """One accepted request and where it stands; `created_s` is Unix time."""
+    """One accepted request and where it stands; `created_s` is Unix time, `owner` is whose it is."""
 
     id: str
     request: VideoRequest
     created_s: float
     state: JobState
+    owner: str = EVERYONE
 
     @property
     def is_over(self) -> bool:
@@ -221,7 +248,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Clip:
-    """One finished clip in the gallery; `video` and `poster` are file names, `request.seed` is the real one."""
+    """One finished clip in the gallery; `video` and `poster` are file names, `request.seed` is the real one.
+
+    The names tell nothing of the id: who has a clip's file cannot ask for its parent's. `number` grows with each
+    clip, whatever the clock says.
+    """
 
     id: str
     request: VideoRequest
@@ -229,7 +260,40 @@ class Clip:
     made: Made
     video: str
     poster: str
+    owner: str = EVERYONE
+    is_favourite: bool = False
+    is_shown: bool = False
+    number: int = 0
 
     def recipe(self) -> dict[str, Any]:
         """The JSON that programs get: the request, what came of it, and the clip's id."""
         return {**self.request.to_dict(), **asdict(self.made), "clip": self.id, "created": self.created_s}
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a clip will take here, learnt from `runs` past ones; memory and energy are None where none measured them."""
+
+    seconds: float
+    memory_bytes: int | None
+    energy_wh: float | None
+    is_energy_measured: bool
+    runs: int
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the studio is. `errors` are the newest failures: Unix time and sentence; `jobs` counts rows by state."""
+
+    version: str
+    model: str
+    state: str
+    device: str
+    up_s: float
+    running: int
+    waiting: int
+    jobs: dict[str, int]
+    clips_bytes: int
+    free_bytes: int
+    process: int
+    errors: tuple[tuple[float, str], ...]

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, field
-from threading import Condition, Event, Thread
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from threading import Condition, Thread
 
 from studio.domain import (
+    EVERYONE,
     Clip,
     Done,
     Failed,
     Job,
     JobState,
     Made,
+    Order,
     Phase,
     Progress,
     Queued,
@@ -26,6 +29,7 @@ from studio.domain import (
     Stopped,
     StudioError,
     Task,
+    Unfinished,
     WasStopped,
 )
 from studio.estimate import Pace
@@ -38,6 +42,7 @@ from studio.store.runs import Run
 log = logging.getLogger(__name__)
 
 RETRY_S = 5.0
+IDLE_S = 600.0
 
 
 @dataclass
@@ -45,7 +50,7 @@ class _Current:
     """The job on the executor; written by the worker, read by everyone under the queue's lock."""
 
     job: JobRow
-    stop: Event = field(default_factory=Event)
+    order: Order = "go on"
     is_put_back: bool = False
     started_s: float = field(default_factory=time.time)
     progress: Progress = field(default_factory=lambda: Progress("loading"))
@@ -72,10 +77,23 @@ class _Current:
 
 
 class JobQueue:
-    def __init__(self, library: Library, executor: Executor, max_queued: int) -> None:
+    def __init__(
+        self,
+        library: Library,
+        executor: Executor,
+        max_queued: int,
+        max_queued_of_one: int | None = None,
+        between_jobs: Callable[[], object] = int,
+    ) -> None:
+        """`max_queued_of_one` is for each owner by itself, where there are several.
+
+        `between_jobs` is called when no job runs: after each one, and now and then while nothing happens.
+        """
         self._library = library
         self._executor = executor
         self._max_queued = max_queued
+        self._max_queued_of_one = max_queued_of_one
+        self._between_jobs = between_jobs
         self._changed = Condition()
         self._current: _Current | None = None
         self._unwritten: dict[str, JobState] = {}
@@ -90,34 +108,49 @@ class JobQueue:
         with self._changed:
             self._is_closing = True
             if self._current:
-                self._current.is_put_back = not self._current.stop.is_set()
-                self._current.stop.set()
+                self._current.is_put_back = self._current.order != "stop"
+                self._current.order = "stop"
             self._changed.notify_all()
         if self._worker.is_alive():
             self._worker.join()
 
     def submit(self, job: Job) -> None:
-        """Accept a job, or raise StudioError when the queue is full."""
+        """Accept a job, or raise StudioError when too many wait."""
         with self._changed:
-            queued = self._library.jobs.count_queued()
-            if queued >= self._max_queued:
+            queued, most = self._library.jobs.count_queued(), self._max_queued
+            if queued >= most:
                 raise StudioError(
-                    f"The queue holds {self._max_queued} waiting clips at most and has {queued}; "
-                    "please try again when one is done."
+                    f"The queue holds {most} waiting clips at most and has {queued}; please try again when one is done."
                 )
-            self._library.jobs.add(JobRow(job.id, job.request, job.created_s, "queued"))
+            yours, most = self._library.jobs.count_queued(job.owner), self._max_queued_of_one
+            if job.owner != EVERYONE and most is not None and yours >= most:
+                raise StudioError(
+                    f"You may have {most} waiting clips at most and have {yours}; please try again when one is done."
+                )
+            self._library.jobs.add(JobRow(job.id, job.request, job.created_s, "queued", owner=job.owner))
             self._changed.notify_all()
 
-    def cancel(self, job_id: str) -> bool:
-        """Ask the job to stop; False when it is over already or unknown."""
+    def cancel(self, job_id: str, keep: bool = False) -> bool:
+        """Ask the job to stop, or to `keep` what there is of it; False when it is over already or unknown.
+
+        Of a job that waits there is nothing to keep.
+        """
         with self._changed:
             if self._library.jobs.stop_queued(job_id):
+                self._library.files.discard_latents(job_id)
                 self._changed.notify_all()
                 return True
             if self._current and self._current.job.id == job_id:
-                self._current.stop.set()
+                self._current.order = "keep" if keep and self._current.order != "stop" else "stop"
                 return True
             return False
+
+    def finish(self, job_id: str) -> bool:
+        """Queue a failed job again whose latents are kept; whether there was such a job."""
+        with self._changed:
+            is_queued = self._library.jobs.queue_again(job_id)
+            self._changed.notify_all()
+            return is_queued
 
     def job(self, job_id: str) -> Job | None:
         with self._changed:
@@ -125,7 +158,7 @@ class JobQueue:
             return self._job(row) if row else None
 
     def unfinished(self) -> list[Job]:
-        """The running job and then those that wait, in order."""
+        """Everybody's: the running job and then those that wait, in order."""
         with self._changed:
             return [self._job(row) for row in self._library.jobs.unfinished() if row.id not in self._unwritten]
 
@@ -146,7 +179,7 @@ class JobQueue:
                 self._changed.wait(left_s)
 
     def _job(self, row: JobRow) -> Job:
-        return Job(row.id, row.request, row.created_s, self._state(row))
+        return Job(row.id, row.request, row.created_s, self._state(row), row.owner)
 
     def _state(self, row: JobRow) -> JobState:
         if row.id in self._unwritten:
@@ -162,31 +195,34 @@ class JobQueue:
             case "done":
                 return Done(row.clip or "")
             case "failed":
-                return Failed(row.sentence)
+                return Failed(row.sentence, row.can_finish)
             case "stopped":
                 return WasStopped()
 
     def _work(self) -> None:
         while not self._is_closing:
             try:
+                self._between_jobs()
                 current = self._next()
                 if current:
                     self._carry_out(current)
             except Exception:
                 # Only the database can fail here (a full disk, say): try again later instead of spinning or dying.
-                log.exception("The queue could not be read or written")
+                log.exception("queue unreadable")
                 with self._changed:
                     self._changed.wait_for(lambda: self._is_closing, RETRY_S)
 
     def _next(self) -> _Current | None:
-        """Wait for a job and take it; None when the studio closes."""
+        """Wait for a job and take it; None when the studio closes or nothing happened for a while."""
         with self._changed:
-            while not self._is_closing:
+            until_s = time.monotonic() + IDLE_S
+            while not self._is_closing and time.monotonic() < until_s:
                 row = self._library.jobs.start_next()
                 if row:
                     self._current = _Current(row)
+                    log.info("job started", extra={"job": row.id, "attempt": row.attempts})
                     return self._current
-                self._changed.wait()
+                self._changed.wait(IDLE_S)
             return None
 
     def _carry_out(self, current: _Current) -> None:
@@ -196,17 +232,24 @@ class JobQueue:
         with self._changed:
             state = self._publish(current, outcome) if isinstance(outcome, Made) else outcome
             try:
-                self._library.files.discard(job_id)
+                self._tidy(job_id, state)
                 self._write(job_id, state)
             except Exception:
-                log.exception("How job %s ended could not be written down", job_id)
+                log.exception("job end unwritten", extra={"job": job_id})
                 self._unwritten[job_id] = state
             self._current = None
             self._changed.notify_all()
+        log.info("job ended", extra={"job": job_id, "state": type(state).__name__.lower(), "spent_s": current.spent_s})
+
+    def _tidy(self, job_id: str, state: JobState) -> None:
+        """Remove half-made files, and the latents unless the job may go on from them."""
+        self._library.files.discard(job_id)
+        if not isinstance(state, Queued) and not (isinstance(state, Failed) and state.can_finish):
+            self._library.files.discard_latents(job_id)
 
     def _run(self, current: _Current) -> Made | JobState:
         try:
-            return self._executor.run(self._task(current.job), self._reporter(current), current.stop.is_set)
+            return self._executor.run(self._task(current.job), self._reporter(current), lambda: current.order)
         except Stopped:
             return Queued() if current.is_put_back else WasStopped()
         except Exception as error:  # noqa: BLE001 - the worker outlives every error of a job
@@ -215,12 +258,14 @@ class JobQueue:
     def _publish(self, current: _Current, made: Made) -> JobState:
         job = current.job
         current.end_phase()
-        video, poster = self._library.files.published(job.id)
-        clip = Clip(job.id, job.request, time.time(), made, video.name, poster.name)
+        request = replace(job.request, **made.changed)
+        clip = Clip(job.id, request, time.time(), made, video="", poster="", owner=job.owner)
         try:
-            self._library.publish(clip, Run.of(job.request, current.spent_s))
+            # What was stopped early says nothing of how long such a clip takes.
+            was_whole = made.steps_done == request.num_inference_steps and not made.changed
+            self._library.publish(clip, Run.of(request, current.spent_s, made) if was_whole else None)
         except Exception as error:  # noqa: BLE001 - the worker outlives every error of a job
-            return _failed(job, error)
+            return replace(_failed(job, error), can_finish=self._library.files.latents(job.id).is_file())
         return Done(clip.id)
 
     def _write(self, job_id: str, state: JobState) -> None:
@@ -229,8 +274,8 @@ class JobQueue:
                 self._library.jobs.put_back(job_id)
             case WasStopped():
                 self._library.jobs.finish(job_id, "stopped")
-            case Failed(sentence):
-                self._library.jobs.finish(job_id, "failed", sentence)
+            case Failed(sentence, can_finish):
+                self._library.jobs.finish(job_id, "failed", sentence, can_finish=can_finish)
             case _:
                 pass  # Done was written together with its clip.
 
@@ -246,18 +291,22 @@ class JobQueue:
         target, poster = files.half_made(row.id)
         source = None
         if request.extends:
-            source, _poster = files.published(request.extends)
-            if not source.is_file():
+            clip = self._library.clips.get(request.extends)
+            if clip is None:
                 raise StudioError("The clip to extend was deleted before its turn came.")
+            source = files.clips / clip.video
         picture = files.picture(request.picture) if request.picture else None
-        return Task(row.id, request, target, poster, picture, source)
+        return Task(row.id, request, target, poster, files.latents(row.id), picture, source)
 
 
 def _failed(job: JobRow, error: Exception) -> Failed:
     """What the visitor is told of an error; the traceback of an unforeseen one goes to the log."""
+    if isinstance(error, Unfinished):
+        log.error("job unfinished", extra={"job": job.id}, exc_info=error)
+        return Failed(str(error), can_finish=True)
     if isinstance(error, StudioError):
         return Failed(str(error))
-    log.error("Job %s failed", job.id, exc_info=error)
+    log.error("job failed", extra={"job": job.id}, exc_info=error)
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return Failed(no_room_sentence(error.strerror or type(error).__name__))
     lines = str(error).strip().splitlines()

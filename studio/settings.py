@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.domain import StudioError
@@ -18,56 +18,94 @@ VARIABLES = (
     "DATA_DIR",
     "POCKET_DIR",
     "DEVICE",
+    "GALLERY",
+    "AUTH",
+    "SHOWCASE",
     "MAX_QUEUED",
+    "MAX_QUEUED_PER_VISITOR",
+    "MAX_PICTURES_PER_VISITOR",
+    "MAX_MEGAPIXEL_FRAMES",
     "MIN_FREE_DISK_MB",
+    "MAX_DISK_MB",
+    "MAX_DISK_PER_VISITOR_MB",
+    "KEEP_DAYS",
+    "KEEP_MB",
     "MAX_UPLOAD_MB",
     "MAX_PICTURE_MEGAPIXELS",
     "WARM_UP",
     "MCP",
+    "LOG_PROMPTS",
 )
 MEGABYTE = 1_000_000
 MEGAPIXEL = 1_000_000
 _POCKET_DIR = Path(__file__).resolve().parent.parent / "assets" / "pocket"
 DEVICES = ("auto", "cpu", "cuda")
+GALLERIES = ("shared", "private")
 _YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Where the studio lives and what it allows. Sizes in bytes and pixels."""
+    """Where the studio lives and what it allows. Sizes in bytes and pixels; 0 stands for no limit where it may be 0.
+
+    `auth` holds names and passwords; nobody else may open the page when there are any.
+    """
 
     host: str = "127.0.0.1"
     port: int = 7860
     data_dir: Path = Path("data")
     pocket_dir: Path = _POCKET_DIR
     device: str = "auto"
+    has_private_galleries: bool = False
+    auth: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    showcase: bool = False
     max_queued: int = 50
+    max_queued_per_visitor: int = 10
+    max_pictures_per_visitor: int = 100
+    max_pixel_frames: int = 200 * MEGAPIXEL
     min_free_disk_bytes: int = 200 * MEGABYTE
+    max_disk_bytes: int = 0
+    max_disk_per_visitor_bytes: int = 0
+    keep_days: int = 0
+    keep_bytes: int = 0
     max_upload_bytes: int = 30 * MEGABYTE
     max_picture_pixels: int = 50 * MEGAPIXEL
     warm_up: bool = True
     mcp: bool = False
+    log_prompts: bool = False
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read VARIABLES; one that is missing or blank keeps its default. StudioError names a bad one."""
         read = _Reader(environ)
         # Hugging Face names each Space's container so, and nobody reaches a Space at 127.0.0.1.
-        usual_host = "0.0.0.0" if environ.get("SPACE_ID") else cls.host
+        is_space = bool(environ.get("SPACE_ID"))
+        usual_host = "0.0.0.0" if is_space else cls.host
         return cls(
             host=read.text("HOST", usual_host),
             port=read.whole("PORT", cls.port, 1, 65535),
             data_dir=read.folder("DATA_DIR", cls.data_dir),
             pocket_dir=read.folder("POCKET_DIR", cls.pocket_dir),
-            device=read.device("DEVICE", cls.device),
+            device=read.one_of("DEVICE", cls.device, DEVICES),
+            has_private_galleries=read.one_of("GALLERY", "private" if is_space else "shared", GALLERIES) == "private",
+            auth=read.names_and_passwords("AUTH"),
+            showcase=read.yes_or_no("SHOWCASE", cls.showcase),
             max_queued=read.whole("MAX_QUEUED", cls.max_queued, 1, 10_000),
-            min_free_disk_bytes=MEGABYTE
-            * read.whole("MIN_FREE_DISK_MB", cls.min_free_disk_bytes // MEGABYTE, 0, 10_000_000),
-            max_upload_bytes=MEGABYTE * read.whole("MAX_UPLOAD_MB", cls.max_upload_bytes // MEGABYTE, 1, 1000),
-            max_picture_pixels=MEGAPIXEL
-            * read.whole("MAX_PICTURE_MEGAPIXELS", cls.max_picture_pixels // MEGAPIXEL, 1, 170),
+            max_queued_per_visitor=read.whole("MAX_QUEUED_PER_VISITOR", cls.max_queued_per_visitor, 1, 10_000),
+            max_pictures_per_visitor=read.whole("MAX_PICTURES_PER_VISITOR", cls.max_pictures_per_visitor, 1, 100_000),
+            max_pixel_frames=read.millions("MAX_MEGAPIXEL_FRAMES", cls.max_pixel_frames, 1, 100_000),
+            min_free_disk_bytes=read.millions("MIN_FREE_DISK_MB", cls.min_free_disk_bytes, 0, 10_000_000),
+            max_disk_bytes=read.millions("MAX_DISK_MB", cls.max_disk_bytes, 0, 100_000_000),
+            max_disk_per_visitor_bytes=read.millions(
+                "MAX_DISK_PER_VISITOR_MB", cls.max_disk_per_visitor_bytes, 0, 100_000_000
+            ),
+            keep_days=read.whole("KEEP_DAYS", cls.keep_days, 0, 36_500),
+            keep_bytes=read.millions("KEEP_MB", cls.keep_bytes, 0, 100_000_000),
+            max_upload_bytes=read.millions("MAX_UPLOAD_MB", cls.max_upload_bytes, 1, 1000),
+            max_picture_pixels=read.millions("MAX_PICTURE_MEGAPIXELS", cls.max_picture_pixels, 1, 170),
             warm_up=read.yes_or_no("WARM_UP", cls.warm_up),
             mcp=read.yes_or_no("MCP", cls.mcp),
+            log_prompts=read.yes_or_no("LOG_PROMPTS", cls.log_prompts),
         )
 
 
@@ -99,11 +137,26 @@ class _Reader:
             raise StudioError(f"{name} must be a folder; {_shown(str(folder))} is a file.")
         return folder
 
-    def device(self, name: str, default: str) -> str:
+    def one_of(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         text = self.text(name, default)
-        if text not in DEVICES:
-            raise StudioError(f"{name} must be auto, cpu or cuda; it is {_shown(text)}.")
+        if text not in allowed:
+            *others, last = allowed
+            raise StudioError(f"{name} must be {', '.join(others)} or {last}; it is {_shown(text)}.")
         return text
+
+    def millions(self, name: str, default: int, low: int, high: int) -> int:
+        """A number of megabytes or megapixels, as bytes or pixels."""
+        return MEGABYTE * self.whole(name, default // MEGABYTE, low, high)
+
+    def names_and_passwords(self, name: str) -> tuple[tuple[str, str], ...]:
+        """`name:password` pairs with commas between; a sentence about a bad one quotes no password."""
+        pairs = []
+        for number, text in enumerate(filter(None, (part.strip() for part in self.text(name, "").split(","))), 1):
+            person, colon, password = text.partition(":")
+            if not (person and colon and password):
+                raise StudioError(f"{name} must be name:password pairs with commas between; entry {number} is none.")
+            pairs.append((person, password))
+        return tuple(pairs)
 
 
 def _shown(text: str) -> str:

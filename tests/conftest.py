@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from studio.engine.pipeline import VideoPipeline
     from studio.service import Studio
     from studio.settings import Settings
+    from studio.visits import Visit
 
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -64,6 +65,12 @@ def studio(settings: Settings) -> Iterator[Studio]:
     opened = Studio.open(settings)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def visit(studio: Studio) -> Visit:
+    """The studio as everyone sees it who shares one gallery."""
+    return studio.visit()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,19 @@ from threading import Event
 
 import numpy as np
 
-from studio.domain import Job, Made, Progress, Queued, Report, ShouldStop, Stopped, StudioError, Task, VideoRequest
+from studio.domain import (
+    Job,
+    Made,
+    Orders,
+    Progress,
+    Queued,
+    Report,
+    Stopped,
+    StudioError,
+    Task,
+    Unfinished,
+    VideoRequest,
+)
 from studio.executors import Readiness
 from studio.jobs import JobQueue
 from studio.media.poster import poster_jpeg
@@ -29,47 +41,64 @@ RAISES: dict[str, Callable[[], Exception]] = {
 
 
 class DrawingExecutor:
-    """Draws grey frames and encodes them. Prompts steer it: "hold" waits for `go` or Stop, RAISES raise."""
+    """Draws grey frames and encodes them. Prompts steer it: "hold" waits for `go` or an order, RAISES raise.
+
+    It leaves latents like the real one. With "unfinished" it fails after them, and goes on from them the next time.
+    """
 
     def __init__(self) -> None:
         self.go = Event()
         self.started: list[str] = []
         self.at_once = self.most_at_once = 0
 
-    def run(self, task: Task, report: Report, should_stop: ShouldStop) -> Made:
+    def run(self, task: Task, report: Report, orders: Orders) -> Made:
         self.started.append(task.request.prompt)
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         try:
-            return self._make(task, report, should_stop)
+            return self._make(task, report, orders)
         finally:
             self.at_once -= 1
 
-    def _make(self, task: Task, report: Report, should_stop: ShouldStop) -> Made:
+    def _make(self, task: Task, report: Report, orders: Orders) -> Made:
         words = task.request.prompt.split()
         frames = np.stack([np.full((48, 64, 3), 10 * number, np.uint8) for number in range(5)])
-        for step in range(3):
-            report(Progress("denoising", step + 1, 3, preview=b"jpeg", preview_frames=4))
-            while "hold" in words and not self.go.wait(0.01):
-                if should_stop():
-                    raise Stopped
+        has_latents = task.latents.exists()
+        steps = 3 if has_latents else self._steps(words, report, orders)
+        task.latents.write_bytes(b"latents")
+        if "unfinished" in words and not has_latents:
+            raise Unfinished("The disk is full. What was denoised is kept, so the clip can be finished later.")
         task.poster.write_bytes(poster_jpeg(frames))
         if words and words[0] in RAISES:
             task.target.write_bytes(b"half a file")
             raise RAISES[words[0]]()
         report(Progress("encoding"))
-        write_video(task.target, Movie(frames, 12.0), Tags("", "", ""), should_stop)
-        return Made(64, 48, 5, 12.0, False, 0.1)
+        write_video(task.target, Movie(frames, 12.0), Tags("", "", ""), lambda: orders() == "stop")
+        return Made(64, 48, 5, 12.0, False, 0.1, steps_done=steps)
+
+    def _steps(self, words: list[str], report: Report, orders: Orders) -> int:
+        for step in range(3):
+            report(Progress("denoising", step + 1, 3, preview=b"jpeg", preview_frames=4))
+            while "hold" in words and orders() == "go on" and not self.go.wait(0.01):
+                pass
+            if orders() == "stop":
+                raise Stopped
+            if orders() == "keep":
+                return step + 1
+        return 3
 
     def warm_up(self) -> None: ...
 
     def readiness(self) -> Readiness:
         return Readiness("ready", "")
 
+    def device(self) -> str:
+        return "On paper."
+
     def close(self) -> None: ...
 
 
-def submit(queue: JobQueue, prompt: str, **values: str) -> str:
+def submit(queue: JobQueue, prompt: str, **values: object) -> str:
     job = Job(uuid.uuid4().hex, VideoRequest(prompt, seed=1, **values), time.time(), Queued())  # type: ignore[arg-type]
     queue.submit(job)
     return job.id

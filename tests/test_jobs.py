@@ -37,7 +37,7 @@ def queue(library: Library, executor: DrawingExecutor) -> Iterator[JobQueue]:
 
 
 def test_a_job_becomes_a_clip(queue: JobQueue, library: Library) -> None:
-    job_id = submit(queue, "a ghost")
+    job_id = submit(queue, "a ghost", num_inference_steps=3)
     job = ended(queue, job_id)
     assert job.state == Done(job_id)
     clip = library.clips.get(job_id)
@@ -117,7 +117,53 @@ def test_stop_while_it_runs(queue: JobQueue, executor: DrawingExecutor, library:
     assert ended(queue, after).state == Done(after)
     assert not queue.cancel(running)
     assert not queue.cancel(after)
-    assert files(library) == [f"{after}.jpg", f"{after}.mp4"]
+    (clip,) = library.clips.newest(10)
+    assert clip.id == after
+    assert files(library) == sorted([clip.poster, clip.video])
+
+
+def test_stop_and_keep_makes_a_clip_of_what_there_is(
+    queue: JobQueue, executor: DrawingExecutor, library: Library
+) -> None:
+    running, after = submit(queue, "hold", num_inference_steps=3), submit(queue, "after")
+    wait_until(lambda: executor.started == ["hold"])
+    assert queue.cancel(running, keep=True)
+    assert ended(queue, running).state == Done(running)
+    clip = library.clips.get(running)
+    assert clip is not None
+    assert clip.made.steps_done < clip.request.num_inference_steps
+    assert library.runs.newest("pocket", 5) == [], "it says nothing of how long such a clip takes"
+    assert ended(queue, after).state == Done(after)
+
+
+def test_stop_outweighs_keep(queue: JobQueue, executor: DrawingExecutor) -> None:
+    waiting = submit(queue, "hold"), submit(queue, "hold too")
+    assert queue.cancel(waiting[1], keep=True), "of what has not begun nothing can be kept"
+    assert ended(queue, waiting[1]).state == WasStopped()
+    wait_until(lambda: executor.started == ["hold"])
+    assert queue.cancel(waiting[0])
+    queue.cancel(waiting[0], keep=True)
+    assert ended(queue, waiting[0]).state == WasStopped()
+
+
+def test_a_clip_is_finished_from_its_latents(queue: JobQueue, library: Library) -> None:
+    job_id = submit(queue, "unfinished")
+    state = ended(queue, job_id).state
+    assert isinstance(state, Failed)
+    assert state.can_finish
+    assert library.files.latents(job_id).is_file()
+    assert files(library) == []
+    assert queue.finish(job_id)
+    assert ended(queue, job_id).state == Done(job_id)
+    assert not library.files.latents(job_id).exists()
+    assert not queue.finish(job_id)
+
+
+def test_latents_go_with_their_job(queue: JobQueue, library: Library) -> None:
+    for prompt in ("a ghost", "rule", "bug"):
+        job_id = submit(queue, prompt)
+        state = ended(queue, job_id).state
+        assert library.files.latents(job_id).exists() == (isinstance(state, Failed) and state.can_finish)
 
 
 def test_stop_at_any_moment_never_harms_the_queue(queue: JobQueue) -> None:
@@ -149,8 +195,9 @@ def test_the_worker_survives_every_error(queue: JobQueue, library: Library, prom
         state = ended(queue, job_id).state
         assert isinstance(state, Failed)
         assert state.sentence.startswith(sentence)
-    assert files(library) == [f"{good}.jpg", f"{good}.mp4"], "nothing half made is left"
-    assert [clip.id for clip in library.clips.newest(10)] == [good]
+    (clip,) = library.clips.newest(10)
+    assert clip.id == good
+    assert files(library) == sorted([clip.poster, clip.video]), "nothing half made is left"
 
 
 def test_the_traceback_goes_to_the_log_only(queue: JobQueue, caplog: pytest.LogCaptureFixture) -> None:

@@ -20,6 +20,7 @@ from studio.media.provenance import read_recipe
 from studio.media.video import read_video
 from studio.service import Studio
 from studio.settings import Settings
+from studio.visits import Visit
 
 SOON_S = 120.0
 ASKED = VideoRequest("a ghost bounces in the snow", seconds=1.0, num_inference_steps=2)
@@ -42,111 +43,111 @@ HOSTILE: list[Any] = [
 ]
 
 
-def made(studio: Studio, job: Job) -> Clip:
-    state = studio.watch(job.id, SOON_S).state
+def made(visit: Visit, job: Job) -> Clip:
+    state = visit.watch(job.id, SOON_S).state
     assert isinstance(state, Done), state
-    return studio.clip(state.clip)
+    return visit.clip(state.clip)
 
 
-def frames(studio: Studio, clip: Clip) -> np.ndarray:
-    return read_video(studio.video_path(clip.id)).frames
+def frames(visit: Visit, clip: Clip) -> np.ndarray:
+    return read_video(visit.video_path(clip.id)).frames
 
 
 # Making clips
 
 
-def test_a_request_becomes_a_clip(studio: Studio) -> None:
-    job = studio.submit(replace(ASKED, seed=41))
-    clip = made(studio, job)
+def test_a_request_becomes_a_clip(studio: Studio, visit: Visit) -> None:
+    job = visit.submit(replace(ASKED, seed=41))
+    clip = made(visit, job)
     assert clip.request == replace(ASKED, seed=41)
-    assert studio.clips() == [clip]
-    assert studio.video_path(clip.id).parent == studio.clips_dir
-    assert studio.video_path(clip.id).is_file()
-    assert studio.poster_path(clip.id).read_bytes().startswith(b"\xff\xd8")
-    recipe = read_recipe(studio.video_path(clip.id))
+    assert visit.clips() == [clip]
+    assert visit.video_path(clip.id).parent == studio.clips_dir
+    assert visit.video_path(clip.id).is_file()
+    assert visit.poster_path(clip.id).read_bytes().startswith(b"\xff\xd8")
+    recipe = read_recipe(visit.video_path(clip.id))
     assert recipe is not None
     assert VideoRequest.from_dict(recipe) == clip.request
     assert clip.recipe()["seed"] == 41
     assert studio.readiness().state == "ready"
 
 
-def test_seeds_are_drawn_kept_and_used_again(studio: Studio) -> None:
-    first, second = studio.submit(ASKED), studio.submit(ASKED)
+def test_seeds_are_drawn_kept_and_used_again(visit: Visit) -> None:
+    first, second = visit.submit(ASKED), visit.submit(ASKED)
     assert first.request.seed >= 0
     assert first.request.seed != second.request.seed
-    one, two = made(studio, first), made(studio, second)
+    one, two = made(visit, first), made(visit, second)
     assert (one.request.seed, two.request.seed) == (first.request.seed, second.request.seed)
-    again = made(studio, studio.regenerate(one.id))
+    again = made(visit, visit.regenerate(one.id))
     assert again.request == replace(one.request, parent=one.id)
-    assert np.array_equal(frames(studio, one), frames(studio, again))
-    assert not np.array_equal(frames(studio, one), frames(studio, two))
+    assert np.array_equal(frames(visit, one), frames(visit, again))
+    assert not np.array_equal(frames(visit, one), frames(visit, two))
 
 
-def test_regenerate_with_another_seed(studio: Studio) -> None:
-    clip = made(studio, studio.submit(replace(ASKED, seed=5)))
-    new = studio.regenerate(clip.id, -1)
+def test_regenerate_with_another_seed(visit: Visit) -> None:
+    clip = made(visit, visit.submit(replace(ASKED, seed=5)))
+    new = visit.regenerate(clip.id, -1)
     assert new.request.seed not in (-1, 5)
     assert replace(new.request, seed=5, parent=None) == clip.request
-    chosen = studio.regenerate(clip.id, 99)
+    chosen = visit.regenerate(clip.id, 99)
     assert (chosen.request.seed, chosen.request.parent) == (99, clip.id)
     with pytest.raises(StudioError, match="The seed must be a whole number from -1"):
-        studio.regenerate(clip.id, -2)
+        visit.regenerate(clip.id, -2)
 
 
-def test_extend_keeps_the_old_frames_and_grows(studio: Studio) -> None:
-    clip = made(studio, studio.submit(replace(ASKED, aspect_ratio="1:1")))
-    longer = made(studio, studio.extend(clip.id, 1.0))
+def test_extend_keeps_the_old_frames_and_grows(visit: Visit) -> None:
+    clip = made(visit, visit.submit(replace(ASKED, aspect_ratio="1:1")))
+    longer = made(visit, visit.extend(clip.id, 1.0))
     assert longer.request == replace(
         clip.request, seed=longer.request.seed, extends=clip.id, parent=clip.id, seconds=1.0
     )
     assert longer.made.num_frames == clip.made.num_frames + 12
     assert longer.made.has_sound
-    old, new = frames(studio, clip), frames(studio, longer)
+    old, new = frames(visit, clip), frames(visit, longer)
     assert np.array_equal(new[: len(old)], old), "not a bit is lost"
 
-    longest = made(studio, studio.extend(longer.id, 1.0, "a cat jumps", seed=3))
+    longest = made(visit, visit.extend(longer.id, 1.0, "a cat jumps", seed=3))
     assert longest.made.num_frames == longer.made.num_frames + 12
-    assert np.array_equal(frames(studio, longest)[: len(new)], new)
+    assert np.array_equal(frames(visit, longest)[: len(new)], new)
     assert (longest.request.prompt, longest.request.seed) == ("a cat jumps", 3)
 
-    studio.delete(clip.id)
-    assert frames(studio, longer).shape[0] == longer.made.num_frames, "what grew from a clip stays"
+    visit.delete(clip.id)
+    assert frames(visit, longer).shape[0] == longer.made.num_frames, "what grew from a clip stays"
     with pytest.raises(StudioError, match="There is no clip"):
-        studio.regenerate(longer.id)
+        visit.regenerate(longer.id)
 
 
-def test_extending_has_a_limit(studio: Studio) -> None:
-    clip = made(studio, studio.submit(replace(ASKED, sound=False)))
+def test_extending_has_a_limit(studio: Studio, visit: Visit) -> None:
+    clip = made(visit, visit.submit(replace(ASKED, sound=False)))
     limit = studio.models()[0].limits.max_clip_seconds
     for seconds in (0.5, 9.0, float("nan"), None, "2"):
         with pytest.raises(StudioError, match="The length in seconds must be a number from"):
-            studio.extend(clip.id, seconds)  # type: ignore[arg-type]
+            visit.extend(clip.id, seconds)  # type: ignore[arg-type]
     with pytest.raises(StudioError, match="A prompt is text; this is list"):
-        studio.extend(clip.id, 1.0, ["x"])  # type: ignore[arg-type]
+        visit.extend(clip.id, 1.0, ["x"])  # type: ignore[arg-type]
     # A row as after many extensions; making them would take minutes.
     grown = replace(clip, id="f" * 32, made=replace(clip.made, num_frames=round(12 * limit) - 6))
     studio._library.clips.add(grown)
     with pytest.raises(StudioError, match=r"may become 20 s long at most; this one has 19\.5 s and would get 1 s more"):
-        studio.extend(grown.id, 1.0)
+        visit.extend(grown.id, 1.0)
 
 
-def test_the_last_frame_is_kept_without_loss_and_starts_a_clip(studio: Studio) -> None:
-    clip = made(studio, studio.submit(ASKED))
-    name = studio.keep_last_frame(clip.id)
-    with Image.open(studio.picture_path(name)) as picture:
-        assert np.array_equal(np.asarray(picture), frames(studio, clip)[-1])
-    assert studio.keep_last_frame(clip.id) == name
-    assert made(studio, studio.submit(replace(ASKED, prompt="", picture=name))).request.picture == name
+def test_the_last_frame_is_kept_without_loss_and_starts_a_clip(visit: Visit) -> None:
+    clip = made(visit, visit.submit(ASKED))
+    name = visit.keep_last_frame(clip.id)
+    with Image.open(visit.picture_path(name)) as picture:
+        assert np.array_equal(np.asarray(picture), frames(visit, clip)[-1])
+    assert visit.keep_last_frame(clip.id) == name
+    assert made(visit, visit.submit(replace(ASKED, prompt="", picture=name))).request.picture == name
 
 
-def test_a_picture_is_kept_by_content_and_used(studio: Studio, tmp_path: Path) -> None:
+def test_a_picture_is_kept_by_content_and_used(studio: Studio, visit: Visit, tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), "orange").save(tmp_path / "upload.jpg")
-    name = studio.keep_picture(tmp_path / "upload.jpg")
-    assert studio.keep_picture(str(tmp_path / "upload.jpg")) == name
-    assert studio.picture_path(name).parent != studio.clips_dir, "uploads are not served"
+    name = visit.keep_picture(tmp_path / "upload.jpg")
+    assert visit.keep_picture(str(tmp_path / "upload.jpg")) == name
+    assert visit.picture_path(name).parent != studio.clips_dir, "uploads are not served"
     (tmp_path / "upload.jpg").unlink()
     for fit in ("crop", "pad"):
-        assert made(studio, studio.submit(replace(ASKED, picture=name, picture_fit=fit))).made.num_frames == 13  # type: ignore[arg-type]
+        assert made(visit, visit.submit(replace(ASKED, picture=name, picture_fit=fit))).made.num_frames == 13  # type: ignore[arg-type]
 
 
 def test_bad_pictures_are_refused_by_the_settings_limits(settings: Settings, tmp_path: Path) -> None:
@@ -156,7 +157,7 @@ def test_bad_pictures_are_refused_by_the_settings_limits(settings: Settings, tmp
     (tmp_path / "heavy.png").write_bytes(bytes(10_001))
     for name, sentence in (("large", "1 megapixels at most"), ("text", "is no picture"), ("heavy", "0.0 MB")):
         with pytest.raises(StudioError, match=sentence):
-            studio.keep_picture(tmp_path / f"{name}.png")
+            studio.visit().keep_picture(tmp_path / f"{name}.png")
     assert list((settings.data_dir / "pictures").iterdir()) == []
     studio.close()
 
@@ -164,130 +165,131 @@ def test_bad_pictures_are_refused_by_the_settings_limits(settings: Settings, tmp
 # Following jobs
 
 
-def test_position_and_remaining_time(studio: Studio) -> None:
-    first = studio.submit(replace(ASKED, num_inference_steps=12))
-    second, third = studio.submit(ASKED), studio.submit(ASKED)
-    assert studio.remaining_s(third.id) is None, "before any clip was made nothing is known"
+def test_position_and_remaining_time(studio: Studio, visit: Visit) -> None:
+    first = visit.submit(replace(ASKED, num_inference_steps=12))
+    second, third = visit.submit(ASKED), visit.submit(ASKED)
+    assert visit.remaining_s(third.id) is None, "before any clip was made nothing is known"
     until_s = time.monotonic() + SOON_S
-    while studio.position(first.id) and time.monotonic() < until_s:
+    while visit.position(first.id) and time.monotonic() < until_s:
         time.sleep(0.01)
-    assert [studio.position(job.id) for job in (first, second, third)] == [0, 1, 2]
-    assert [job.id for job in studio.queue()] == [first.id, second.id, third.id]
-    studio.cancel(second.id)
-    assert studio.position(third.id) == 1
-    made(studio, third)
-    assert studio.position(third.id) == 0
-    assert studio.queue() == []
+    assert [visit.position(job.id) for job in (first, second, third)] == [0, 1, 2]
+    assert [job.id for job in visit.jobs()] == [first.id, second.id, third.id]
+    visit.cancel(second.id)
+    assert visit.position(third.id) == 1
+    made(visit, third)
+    assert visit.position(third.id) == 0
+    assert visit.jobs() == []
 
-    busy, waiting = studio.submit(replace(ASKED, num_inference_steps=40)), studio.submit(ASKED)
+    busy, waiting = visit.submit(replace(ASKED, num_inference_steps=40)), visit.submit(ASKED)
     left_s, until_s = None, time.monotonic() + SOON_S
     while left_s is None and time.monotonic() < until_s:  # nothing is known while the model is being looked for
-        left_s = studio.remaining_s(busy.id)
+        left_s = visit.remaining_s(busy.id)
     assert left_s is not None
-    assert 0 < left_s < (studio.remaining_s(waiting.id) or 0) < SOON_S
-    made(studio, waiting)
-    assert studio.remaining_s(waiting.id) is None
+    assert 0 < left_s < (visit.remaining_s(waiting.id) or 0) < SOON_S
+    made(visit, waiting)
+    assert visit.remaining_s(waiting.id) is None
 
 
-def test_stop(studio: Studio) -> None:
-    running = studio.submit(replace(ASKED, num_inference_steps=25))
-    while studio.position(running.id):
+def test_stop(visit: Visit) -> None:
+    running = visit.submit(replace(ASKED, num_inference_steps=25))
+    while visit.position(running.id):
         time.sleep(0.01)
-    assert studio.cancel(running.id)
-    assert studio.watch(running.id, SOON_S).state == WasStopped()
-    assert not studio.cancel(running.id)
-    assert studio.clips() == []
-    assert made(studio, studio.submit(ASKED)).made.num_frames == 13
+    assert visit.cancel(running.id)
+    assert visit.watch(running.id, SOON_S).state == WasStopped()
+    assert not visit.cancel(running.id)
+    assert visit.clips() == []
+    assert made(visit, visit.submit(ASKED)).made.num_frames == 13
 
 
-def test_watch_returns_when_the_time_is_over(studio: Studio) -> None:
-    job = studio.submit(replace(ASKED, num_inference_steps=25))
+def test_watch_returns_when_the_time_is_over(visit: Visit) -> None:
+    job = visit.submit(replace(ASKED, num_inference_steps=25))
     before_s = time.monotonic()
-    assert not studio.watch(job.id, 0.05).is_over
+    assert not visit.watch(job.id, 0.05).is_over
     assert time.monotonic() - before_s < 5
-    studio.cancel(job.id)
+    visit.cancel(job.id)
 
 
-def test_a_restart_finds_everything_again(settings: Settings, studio: Studio) -> None:
-    clip = made(studio, studio.submit(ASKED))
-    waiting = [studio.submit(replace(ASKED, num_inference_steps=12)), studio.submit(ASKED)]
+def test_a_restart_finds_everything_again(settings: Settings, studio: Studio, visit: Visit) -> None:
+    clip = made(visit, visit.submit(ASKED))
+    waiting = [visit.submit(replace(ASKED, num_inference_steps=12)), visit.submit(ASKED)]
     studio.close()
     again = Studio.open(settings)
-    assert again.clips() == [clip]
-    assert [job.id for job in again.queue()] == [job.id for job in waiting]
+    visit = again.visit()
+    assert visit.clips() == [clip]
+    assert [job.id for job in visit.jobs()] == [job.id for job in waiting]
     for job in waiting:
-        assert made(again, job).request == job.request
+        assert made(visit, job).request == job.request
     again.close()
 
 
 # The gallery
 
 
-def test_clips_newest_first_in_pages_and_deleting(studio: Studio) -> None:
-    made_clips = [made(studio, studio.submit(replace(ASKED, num_inference_steps=1))) for _ in range(3)]
-    newest = studio.clips(2)
+def test_clips_newest_first_in_pages_and_deleting(visit: Visit) -> None:
+    made_clips = [made(visit, visit.submit(replace(ASKED, num_inference_steps=1))) for _ in range(3)]
+    newest = visit.clips(2)
     assert newest == made_clips[:0:-1]
-    assert studio.clips(2, newest[-1].created_s) == made_clips[:1]
-    video, poster = studio.video_path(made_clips[1].id), studio.poster_path(made_clips[1].id)
-    studio.delete(made_clips[1].id)
+    assert visit.clips(2, newest[-1].number) == made_clips[:1]
+    video, poster = visit.video_path(made_clips[1].id), visit.poster_path(made_clips[1].id)
+    visit.delete(made_clips[1].id)
     assert not video.exists()
     assert not poster.exists()
-    assert studio.clips() == [made_clips[2], made_clips[0]]
+    assert visit.clips() == [made_clips[2], made_clips[0]]
     with pytest.raises(StudioError, match="There is no clip"):
-        studio.delete(made_clips[1].id)
+        visit.delete(made_clips[1].id)
     with pytest.raises(StudioError, match="There is no job"):
-        studio.job(made_clips[1].id)
+        visit.job(made_clips[1].id)
 
 
 @pytest.mark.parametrize("limit", [0, -1, 1001, 1.5, True, "5", None])
-def test_limits_of_listing(studio: Studio, limit: Any) -> None:
+def test_limits_of_listing(visit: Visit, limit: Any) -> None:
     with pytest.raises(StudioError, match="The limit is a whole number from 1 to 1000; not "):
-        studio.clips(limit)
+        visit.clips(limit)
 
 
-@pytest.mark.parametrize("before", ["now", True, [1]])
-def test_before_is_a_time(studio: Studio, before: Any) -> None:
-    with pytest.raises(StudioError, match="is a time in seconds"):
-        studio.clips(5, before)
+@pytest.mark.parametrize("before", ["now", True, [1], 1.5, 2**70])
+def test_before_is_a_number(visit: Visit, before: Any) -> None:
+    with pytest.raises(StudioError, match="is the number of a clip"):
+        visit.clips(5, before)
 
 
 # What comes from outside
 
-CALLS: list[Callable[[Studio, Any], object]] = [
-    lambda studio, value: studio.job(value),
-    lambda studio, value: studio.cancel(value),
-    lambda studio, value: studio.position(value),
-    lambda studio, value: studio.remaining_s(value),
-    lambda studio, value: studio.watch(value, 1),
-    lambda studio, value: studio.clip(value),
-    lambda studio, value: studio.video_path(value),
-    lambda studio, value: studio.poster_path(value),
-    lambda studio, value: studio.delete(value),
-    lambda studio, value: studio.regenerate(value),
-    lambda studio, value: studio.extend(value, 1.0),
-    lambda studio, value: studio.keep_last_frame(value),
-    lambda studio, value: studio.picture_path(value),
+CALLS: list[Callable[[Visit, Any], object]] = [
+    lambda visit, value: visit.job(value),
+    lambda visit, value: visit.cancel(value),
+    lambda visit, value: visit.position(value),
+    lambda visit, value: visit.remaining_s(value),
+    lambda visit, value: visit.watch(value, 1),
+    lambda visit, value: visit.clip(value),
+    lambda visit, value: visit.video_path(value),
+    lambda visit, value: visit.poster_path(value),
+    lambda visit, value: visit.delete(value),
+    lambda visit, value: visit.regenerate(value),
+    lambda visit, value: visit.extend(value, 1.0),
+    lambda visit, value: visit.keep_last_frame(value),
+    lambda visit, value: visit.picture_path(value),
 ]
 
 
 @pytest.mark.parametrize("value", [UNKNOWN, *HOSTILE], ids=lambda value: repr(value)[:20])
-def test_hostile_ids_get_a_sentence(studio: Studio, value: Any) -> None:
+def test_hostile_ids_get_a_sentence(visit: Visit, value: Any) -> None:
     for call in CALLS:
         with pytest.raises(StudioError) as caught:
-            call(studio, value)
+            call(visit, value)
         assert len(str(caught.value)) < 250
-    assert studio.queue() == []
+    assert visit.jobs() == []
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(value)[:20])
-def test_hostile_requests_get_a_sentence(studio: Studio, value: Any) -> None:
+def test_hostile_requests_get_a_sentence(studio: Studio, visit: Visit, value: Any) -> None:
     for name in ("picture", "extends", "parent"):
         if value is not None:
             with pytest.raises(StudioError):
-                studio.submit(replace(ASKED, **{name: value}))
+                visit.submit(replace(ASKED, **{name: value}))
     with pytest.raises(StudioError, match="There is no model"):
-        studio.submit(replace(ASKED, model=value))
-    assert studio.queue() == []
+        visit.submit(replace(ASKED, model=value))
+    assert visit.jobs() == []
 
 
 @pytest.mark.parametrize(
@@ -308,43 +310,44 @@ def test_hostile_requests_get_a_sentence(studio: Studio, value: Any) -> None:
         ({"parent": "../x"}, r"A parent is the id of a clip; not '\.\./x'"),
     ],
 )
-def test_rules_are_told_with_the_value(studio: Studio, values: dict[str, Any], sentence: str) -> None:
+def test_rules_are_told_with_the_value(studio: Studio, visit: Visit, values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(StudioError, match=sentence):
-        studio.submit(replace(ASKED, **values))
-    assert studio.queue() == []
+        visit.submit(replace(ASKED, **values))
+    assert visit.jobs() == []
 
 
-def test_rules_of_extensions(studio: Studio, tmp_path: Path) -> None:
-    clip = made(studio, studio.submit(ASKED))
+def test_rules_of_extensions(visit: Visit, tmp_path: Path) -> None:
+    clip = made(visit, visit.submit(ASKED))
     Image.new("RGB", (30, 20)).save(tmp_path / "a.png")
-    picture = studio.keep_picture(tmp_path / "a.png")
+    picture = visit.keep_picture(tmp_path / "a.png")
     with pytest.raises(StudioError, match="asks for both"):
-        studio.submit(replace(ASKED, extends=clip.id, picture=picture))
+        visit.submit(replace(ASKED, extends=clip.id, picture=picture))
     with pytest.raises(StudioError, match="keeps the clip's aspect ratio, 16:9; not 1:1"):
-        studio.submit(replace(ASKED, extends=clip.id, aspect_ratio="1:1"))
+        visit.submit(replace(ASKED, extends=clip.id, aspect_ratio="1:1"))
 
 
 @pytest.mark.parametrize("prompt", ["zero\x00inside", "<img src=x onerror=alert(1)>", "雪👩‍🚀" * 200])
-def test_every_text_goes_through_to_the_file(studio: Studio, prompt: str) -> None:
-    clip = made(studio, studio.submit(replace(ASKED, prompt=prompt, num_inference_steps=1)))
+def test_every_text_goes_through_to_the_file(visit: Visit, prompt: str) -> None:
+    clip = made(visit, visit.submit(replace(ASKED, prompt=prompt, num_inference_steps=1)))
     assert clip.request.prompt == prompt
-    recipe = read_recipe(studio.video_path(clip.id))
+    recipe = read_recipe(visit.video_path(clip.id))
     assert recipe is not None
     assert recipe["prompt"] == prompt
 
 
 def test_a_full_queue_and_a_full_disk_are_said_before_any_work(settings: Settings) -> None:
     studio = Studio.open(replace(settings, max_queued=1, min_free_disk_bytes=0))
-    slow = studio.submit(replace(ASKED, num_inference_steps=25))
-    while studio.position(slow.id):
+    visit = studio.visit()
+    slow = visit.submit(replace(ASKED, num_inference_steps=25))
+    while visit.position(slow.id):
         time.sleep(0.01)
-    studio.submit(ASKED)
+    visit.submit(ASKED)
     with pytest.raises(StudioError, match="holds 1 waiting clips at most and has 1"):
-        studio.submit(ASKED)
+        visit.submit(ASKED)
     studio.close()
     greedy = Studio.open(replace(settings, min_free_disk_bytes=10**18))
     with pytest.raises(StudioError, match=r"wants 1000000000000 MB of free disk .*; there are \d+ MB"):
-        greedy.submit(ASKED)
+        greedy.visit().submit(ASKED)
     greedy.close()
 
 
@@ -361,16 +364,17 @@ def test_a_disk_that_fills_up_fails_the_clip_and_keeps_the_gallery_whole(setting
             resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
         studio = Studio.open(Settings.from_env({"DATA_DIR": sys.argv[1], "WARM_UP": "0"}))
+        visit = studio.visit()
         asked = VideoRequest("a ghost", seconds=1.0, num_inference_steps=1)
-        good = studio.watch(studio.submit(asked).id, 120).state.clip
-        filling = studio.submit(replace(asked, num_inference_steps=12))
-        while studio.position(filling.id):
+        good = visit.watch(visit.submit(asked).id, 120).state.clip
+        filling = visit.submit(replace(asked, num_inference_steps=12))
+        while visit.position(filling.id):
             time.sleep(0.01)
         let_files_grow_to(1)
-        print(studio.watch(filling.id, 120).state.sentence)
+        print(visit.watch(filling.id, 120).state.sentence)
         let_files_grow_to(resource.RLIM_INFINITY)
-        print([clip.id == good for clip in studio.clips()], len(list(studio.clips_dir.iterdir())))
-        print(type(studio.watch(studio.submit(asked).id, 120).state).__name__)
+        print([clip.id == good for clip in visit.clips()], len(list(studio.clips_dir.iterdir())))
+        print(type(visit.watch(visit.submit(asked).id, 120).state).__name__)
         studio.close()
     """
     asked = [sys.executable, "-c", textwrap.dedent(program), str(settings.data_dir)]
@@ -382,15 +386,9 @@ def test_a_disk_that_fills_up_fails_the_clip_and_keeps_the_gallery_whole(setting
 
 def test_weights_that_are_missing_are_a_sentence_not_a_traceback(settings: Settings, tmp_path: Path) -> None:
     studio = Studio.open(replace(settings, pocket_dir=tmp_path / "nothing"))
-    state = studio.watch(studio.submit(ASKED).id, SOON_S).state
+    visit = studio.visit()
+    state = visit.watch(visit.submit(ASKED).id, SOON_S).state
     assert isinstance(state, Failed)
     assert "Traceback" not in state.sentence
     assert studio.readiness().state == "failed"
     studio.close()
-
-
-def test_models_and_advice(studio: Studio) -> None:
-    assert [card.name for card in studio.models()] == ["pocket"]
-    assert studio.advise("pocket", "a zeppelin") is not None
-    with pytest.raises(StudioError, match="There is no model"):
-        studio.advise("sora", "a ghost")

@@ -13,12 +13,23 @@ GOOD = {
     "HOST": ("0.0.0.0", "host", "0.0.0.0"),
     "PORT": ("8080", "port", 8080),
     "DEVICE": ("cpu", "device", "cpu"),
+    "GALLERY": ("private", "has_private_galleries", True),
+    "AUTH": ("ann:s3:cret, bo:pw", "auth", (("ann", "s3:cret"), ("bo", "pw"))),
+    "SHOWCASE": ("1", "showcase", True),
     "MAX_QUEUED": ("3", "max_queued", 3),
+    "MAX_QUEUED_PER_VISITOR": ("2", "max_queued_per_visitor", 2),
+    "MAX_PICTURES_PER_VISITOR": ("7", "max_pictures_per_visitor", 7),
+    "MAX_MEGAPIXEL_FRAMES": ("9", "max_pixel_frames", 9_000_000),
     "MIN_FREE_DISK_MB": ("0", "min_free_disk_bytes", 0),
+    "MAX_DISK_MB": ("900", "max_disk_bytes", 900_000_000),
+    "MAX_DISK_PER_VISITOR_MB": ("90", "max_disk_per_visitor_bytes", 90_000_000),
+    "KEEP_DAYS": ("30", "keep_days", 30),
+    "KEEP_MB": ("800", "keep_bytes", 800_000_000),
     "MAX_UPLOAD_MB": ("5", "max_upload_bytes", 5_000_000),
     "MAX_PICTURE_MEGAPIXELS": ("2", "max_picture_pixels", 2_000_000),
     "WARM_UP": ("0", "warm_up", False),
     "MCP": ("yes", "mcp", True),
+    "LOG_PROMPTS": ("on", "log_prompts", True),
     "DATA_DIR": ("/srv/flipbook", "data_dir", Path("/srv/flipbook")),
     "POCKET_DIR": ("/srv/pocket", "pocket_dir", Path("/srv/pocket")),
 }
@@ -36,6 +47,11 @@ BAD = [
     ("MCP", "2", "1 (yes) or 0 (no); it is '2'"),
     ("DEVICE", "gpu", "auto, cpu or cuda; it is 'gpu'"),
     ("DATA_DIR", __file__, "a folder; "),
+    ("GALLERY", "public", "shared or private; it is 'public'"),
+    ("AUTH", "ann:pw, hunter2", "name:password pairs with commas between; entry 2 is none"),
+    ("AUTH", ":hunter2", "name:password pairs with commas between; entry 1 is none"),
+    ("MAX_MEGAPIXEL_FRAMES", "0", "a whole number from 1 to 100000; it is '0'"),
+    ("KEEP_DAYS", "-3", "a whole number from 0 to 36500; it is '-3'"),
 ]
 
 
@@ -48,6 +64,16 @@ def test_the_defaults_need_nothing() -> None:
     assert settings.data_dir == Path("data").resolve()
     assert settings.pocket_dir == Path(__file__).resolve().parents[1] / "assets" / "pocket"
     assert Settings.from_env(dict.fromkeys(VARIABLES, " ")) == settings, "a blank value is no value"
+
+
+def test_galleries_are_private_in_a_space_unless_it_says_otherwise() -> None:
+    assert not Settings.from_env({}).has_private_galleries
+    assert Settings.from_env({"SPACE_ID": "owner/name"}).has_private_galleries
+    assert not Settings.from_env({"SPACE_ID": "owner/name", "GALLERY": "shared"}).has_private_galleries
+
+
+def test_passwords_are_not_printed() -> None:
+    assert "s3cret" not in repr(Settings.from_env({"AUTH": "ann:s3cret"}))
 
 
 def test_every_variable_is_tried_here() -> None:
@@ -68,3 +94,4 @@ def test_a_bad_value_is_named(name: str, text: str, rule: str) -> None:
     assert str(caught.value).startswith(f"{name} must be ")
     assert rule in str(caught.value)
     assert len(str(caught.value)) < 200
+    assert "hunter2" not in str(caught.value), "a password is not shown"

@@ -76,7 +76,7 @@ def score(pipeline: VideoPipeline, scenarios: list[world.Scenario], steps: int, 
         request = VideoRequest(
             plain_caption(scenario), aspect_ratio=ratio, seed=k, num_inference_steps=steps, guidance_scale=guidance
         )
-        made = pipeline.generate(request, lambda _: None, lambda: False)
+        made = pipeline.generate(request, lambda _: None, lambda: "go on")
         clips.append(made.frames)
         for name, frames in (("Pocket", made.frames), ("true renders", rendered(scenario, ratio))):
             seen, place, action = judge.verdict(seer, frames)
@@ -123,7 +123,7 @@ def main(clips: int, steps: int, guidance: float, sheet: Path | None) -> None:
     spent = time.monotonic() - started
     first = VideoRequest("", picture="x", seed=1, num_inference_steps=steps, guidance_scale=guidance)
     follows = [
-        psnr(pipeline.generate(first, lambda _: None, lambda: False, picture=f[0]).frames[0], f[0])
+        psnr(pipeline.generate(first, lambda _: None, lambda: "go on", picture=f[0]).frames[0], f[0])
         for k, f in enumerate(fresh) if k % 3 == 0
     ][:8]  # fmt: skip
     rows = [

@@ -38,7 +38,8 @@ def card(name: str) -> ModelCard:
     for row in _CARDS:
         if row.name == name:
             return row
-    raise StudioError(f"There is no model {str(name)[:60]!r}; there is {', '.join(row.name for row in _CARDS)}.")
+    asked = repr(name[:60]) if isinstance(name, str) else f"of type {type(name).__name__}"
+    raise StudioError(f"There is no model {asked}; there is {', '.join(row.name for row in _CARDS)}.")
 
 
 @dataclass(frozen=True)

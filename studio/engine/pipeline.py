@@ -5,34 +5,39 @@ Owned by one thread; knows nothing of files, jobs or pages. Speaks diffusers.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studio.domain import Progress, Report, ShouldStop, Stopped, StudioError, VideoRequest
+from studio.domain import Orders, Progress, Report, Stopped, StudioError, VideoRequest
 from studio.engine import catalog, grid
 from studio.engine import device as devices
 from studio.engine.device import Plan
 from studio.engine.families import ltx2
-from studio.engine.preview import Previewer
+from studio.engine.latents import Latents
+from studio.engine.preview import FRAMES, Previewer
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
 class Generated:
-    """`frames` uint8 (T, H, W, 3); `sound` float32 (2, N) in -1..1 or None; times in seconds."""
+    """`frames` uint8 (T, H, W, 3); `sound` float32 (2, N) in -1..1 or None; rates per second.
+
+    `is_finite` is False when something on the way was no number; black and silence stand for it.
+    """
 
     frames: np.ndarray
     sound: np.ndarray | None
     sampling_rate: int
     frame_rate: float
-    text_s: float
-    denoise_s: float
-    decode_s: float
+    steps_done: int
+    is_finite: bool
 
 
 class VideoPipeline:
@@ -61,12 +66,24 @@ class VideoPipeline:
         self,
         request: VideoRequest,
         report: Report,
-        should_stop: ShouldStop,
+        orders: Orders,
         picture: np.ndarray | None = None,
         history: np.ndarray | None = None,
     ) -> Generated:
-        """Make a clip. Raises Stopped soon after `should_stop()` turns true, and the pipeline stays usable.
+        """Make a clip: `denoise`, then `decode`."""
+        return self.decode(self.denoise(request, report, orders, picture, history), report, orders)
 
+    def denoise(
+        self,
+        request: VideoRequest,
+        report: Report,
+        orders: Orders,
+        picture: np.ndarray | None = None,
+        history: np.ndarray | None = None,
+    ) -> Latents:
+        """Make a clip's clean latents. Raises Stopped soon after `orders()` says so, and the pipeline stays usable.
+
+        When they say "keep", it ends after the step that runs, and what the preview shows then is what is kept.
         `picture` is uint8 (H, W, 3) and becomes the first frame. `history` is uint8 (T, H, W, 3) with T = 4k + 1,
         the end of the clip to go on from: it is made again as the first T frames of the result, and
         `request.seconds` more follow. Both have the size `grid.size` gives for the request's aspect ratio.
@@ -78,8 +95,36 @@ class VideoPipeline:
         if given is not None and given.shape[1:] != (height, width, 3):
             found = f"{given.shape[2]} x {given.shape[1]}"
             raise StudioError(f"A picture for {request.aspect_ratio} has {width} x {height} pixels; not {found}.")
-        run = _Run(self._pipe, request, report, should_stop, total_frames(request, history))
-        return run.make(given)
+        return _Denoising(self._pipe, request, report, orders, total_frames(request, history)).run(given)
+
+    def decode(self, latents: Latents, report: Report, orders: Orders) -> Generated:
+        """Make frames and sound of latents. Stopped as in `denoise`; "keep" lets it finish."""
+        request = latents.request
+        self.load(request.model)
+        pipe = self._pipe
+        report(Progress("decoding", latents.steps_done, request.num_inference_steps))
+        with _stoppable(pipe, orders):
+            frames, sound = ltx2.decode(
+                pipe,
+                latents.picture,
+                latents.sound if request.sound else None,
+                size=grid.canvas(request.aspect_ratio),
+                num_frames=latents.num_frames,
+            )
+        is_finite = latents.is_finite
+        if not np.isfinite(frames).all():
+            frames, is_finite = np.nan_to_num(frames), False
+        if sound is not None and not np.isfinite(sound).all():
+            sound, is_finite = np.nan_to_num(sound), False
+        rate = ltx2.sampling_rate(pipe)
+        return Generated(
+            frames=_cut((frames * 255).round().astype(np.uint8), *grid.size(request.aspect_ratio)),
+            sound=None if sound is None else _fitted(sound, latents.num_frames, rate),
+            sampling_rate=rate,
+            frame_rate=grid.FRAME_RATE,
+            steps_done=latents.steps_done,
+            is_finite=is_finite,
+        )
 
 
 def total_frames(request: VideoRequest, history: np.ndarray | None) -> int:
@@ -89,11 +134,11 @@ def total_frames(request: VideoRequest, history: np.ndarray | None) -> int:
     return len(history) + grid.num_frames(request.seconds) - 1
 
 
-class _Run:
-    """One generation: progress, preview and Stop around one call of the diffusers pipeline."""
+class _Denoising:
+    """One run up to the latents: progress, preview and orders around one call of the diffusers pipeline."""
 
-    def __init__(self, pipe: Any, request: VideoRequest, report: Report, should_stop: ShouldStop, num_frames: int):
-        self.pipe, self.request, self.report, self.should_stop = pipe, request, report, should_stop
+    def __init__(self, pipe: Any, request: VideoRequest, report: Report, orders: Orders, num_frames: int):
+        self.pipe, self.request, self.report, self.orders = pipe, request, report, orders
         self.num_frames = num_frames
         self.width, self.height = grid.canvas(request.aspect_ratio)
         self.previewer = Previewer(
@@ -102,72 +147,59 @@ class _Run:
             self.height // grid.SPATIAL_RATIO,
             self.width // grid.SPATIAL_RATIO,
         )
-        self.started = time.monotonic()
-        self.first_step = self.last_step = 0.0
+        self.steps_done = 0
 
-    def make(self, given: np.ndarray | None) -> Generated:
+    def run(self, given: np.ndarray | None) -> Latents:
         import torch  # slow to import, so only where a model is already loaded
 
         self.report(Progress("reading the prompt"))
-        self._check_stop()
-        request = self.request
+        _check(self.orders)
         # The noise is drawn on the CPU from a fresh generator, so one seed means one clip on every device.
-        generator = torch.Generator("cpu").manual_seed(request.seed)
-        with self._watched():
-            frames, sound = ltx2.call(
-                self.pipe,
-                request,
-                size=(self.width, self.height),
-                num_frames=self.num_frames,
-                given=None if given is None else _padded(given, self.width, self.height),
-                generator=generator,
-                on_step=self._on_step,
-            )
-        done = time.monotonic()
-        return Generated(
-            frames=_cut(frames, *grid.size(request.aspect_ratio)),
-            sound=_fitted(sound, self.num_frames, ltx2.sampling_rate(self.pipe)) if request.sound else None,
-            sampling_rate=ltx2.sampling_rate(self.pipe),
-            frame_rate=grid.FRAME_RATE,
-            text_s=self.first_step - self.started,
-            denoise_s=self.last_step - self.first_step,
-            decode_s=done - self.last_step,
-        )
-
-    def _check_stop(self) -> None:
-        if self.should_stop():
-            raise Stopped
-
-    def _on_step(self, step: int, latents: Any) -> None:
-        self.last_step = time.monotonic()
-        total = self.request.num_inference_steps
-        self._check_stop()
-        strip = self.previewer.strip(latents, step)
-        self.report(Progress("denoising", step + 1, total, strip, 4 if strip else 1))
-        if step + 1 == total:
-            self.report(Progress("decoding", total, total))
-
-    @contextmanager
-    def _watched(self) -> Iterator[None]:
-        """Hooks on the blocks, so that Stop works within a step and while decoding, and the preview sees the input."""
-
-        def check(*_: Any) -> None:
-            self._check_stop()
-
-        def see(_: Any, args: Any, kwargs: dict[str, Any]) -> None:
-            if not self.first_step:
-                self.first_step = time.monotonic()
-                self.report(Progress("denoising", 0, self.request.num_inference_steps))
-            self.previewer.see_input(kwargs["hidden_states"][-1:])
-
-        hooks = [module.register_forward_pre_hook(check) for module in ltx2.checkpoints(self.pipe)]
-        hooks.append(self.pipe.transformer.register_forward_pre_hook(see, with_kwargs=True))
+        generator = torch.Generator("cpu").manual_seed(self.request.seed)
+        begins = self.pipe.transformer.register_forward_pre_hook(lambda *_: self._begin())
         try:
-            yield
+            with _stoppable(self.pipe, self.orders):
+                picture, sound = ltx2.denoise(
+                    self.pipe,
+                    self.request,
+                    size=(self.width, self.height),
+                    num_frames=self.num_frames,
+                    given=None if given is None else _padded(given, self.width, self.height),
+                    generator=generator,
+                    on_step=self._on_step,
+                )
         finally:
-            for hook in hooks:
-                hook.remove()
-            self.pipe.maybe_free_model_hooks()
+            begins.remove()
+        return Latents(picture, sound, self.request, self.num_frames, self.steps_done)
+
+    def _begin(self) -> None:
+        if not self.steps_done:
+            self.report(Progress("denoising", 0, self.request.num_inference_steps))
+
+    def _on_step(self, done: int, clean: Tensor) -> bool:
+        """Tell of one more step; whether to go on."""
+        self.steps_done = done
+        _check(self.orders)
+        strip = self.previewer.strip(clean)
+        self.report(Progress("denoising", done, self.request.num_inference_steps, strip, FRAMES if strip else 1))
+        return self.orders() != "keep"
+
+
+def _check(orders: Orders) -> None:
+    if orders() == "stop":
+        raise Stopped
+
+
+@contextmanager
+def _stoppable(pipe: Any, orders: Orders) -> Iterator[None]:
+    """Hooks on the blocks, so that Stop works within a step and while decoding."""
+    hooks = [module.register_forward_pre_hook(lambda *_: _check(orders)) for module in ltx2.checkpoints(pipe)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+        pipe.maybe_free_model_hooks()
 
 
 def _padded(frames: np.ndarray, width: int, height: int) -> np.ndarray:

@@ -23,20 +23,11 @@ class Previewer:
         self.pipe = pipe
         self.shape = (latent_frames, latent_height, latent_width)
         self.last = time.monotonic()
-        self.before: Tensor | None = None
 
-    def see_input(self, sample: Tensor) -> None:
-        """Note the noisy latents (B, tokens, C) that a step starts from."""
-        self.before = sample[:1].float()
-
-    def strip(self, after: Tensor, step: int) -> bytes | None:
-        """A JPEG, or None when the last one is too fresh. `after` (1, tokens, C) are the latents after step `step`."""
-        if self.before is None or time.monotonic() - self.last < EVERY_S:
+    def strip(self, clean: Tensor) -> bytes | None:
+        """A JPEG of the predicted clean latents (1, tokens, C), or None when the last one is too fresh."""
+        if time.monotonic() - self.last < EVERY_S:
             return None
-        sigmas = self.pipe.scheduler.sigmas
-        now, then = float(sigmas[step]), float(sigmas[step + 1])
-        # An Euler step moves along a straight line, so its two ends give the clean end of that line.
-        clean = after.float() - then * (after.float() - self.before) / (then - now)
         jpeg = self._draw(clean)
         self.last = time.monotonic()
         return jpeg

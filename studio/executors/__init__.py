@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from studio.domain import Made, Report, ShouldStop, Task
+from studio.domain import Made, Orders, Report, Task
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,12 @@ class Readiness:
 
 
 class Executor(Protocol):
-    def run(self, task: Task, report: Report, should_stop: ShouldStop) -> Made:
-        """Write `task.target` and `task.poster`; Stopped and StudioError as they come, other errors are bugs."""
+    def run(self, task: Task, report: Report, orders: Orders) -> Made:
+        """Write `task.target` and `task.poster`; Stopped and StudioError as they come, other errors are bugs.
+
+        `task.latents` is written on the way, or used when it lies there; removing it is the caller's business. With
+        Unfinished it lies there, and running the task again makes the rest.
+        """
         ...
 
     def warm_up(self) -> None:
@@ -26,5 +30,9 @@ class Executor(Protocol):
         ...
 
     def readiness(self) -> Readiness: ...
+
+    def device(self) -> str:
+        """Where the work is done, in one sentence."""
+        ...
 
     def close(self) -> None: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -67,18 +67,26 @@ class Probe:
     comment: str
 
 
-def write_video(path: Path, movie: Movie, tags: Tags, should_stop: ShouldStop, begins_as: Path | None = None) -> None:
+def write_video(
+    path: Path,
+    movie: Movie,
+    tags: Tags | Callable[[], Tags],
+    should_stop: ShouldStop,
+    begins_as: Path | None = None,
+) -> None:
     """Write H.264 yuv420p and AAC stereo, index first; the sound is cut or filled to the picture's length.
 
+    `tags` may be a function, called when the pictures are encoded: what it says can cover nearly the whole work.
     `begins_as` is a video that the movie goes on from, with the same first frames: its pictures are taken over as
     they are, so that a clip may be extended again and again without a loss.
     Raises StudioError for odd sizes, Stopped when asked to. Whatever it raises, no file is left.
     """
     _check(movie)
     parts = _picture_parts(movie, should_stop, begins_as)
+    texts = tags() if callable(tags) else tags
     try:
         with av.open(str(path), "w", format="mp4", options=MP4) as container:
-            container.metadata.update(title=tags.title, description=tags.description, comment=tags.comment)
+            container.metadata.update(title=texts.title, description=texts.description, comment=texts.comment)
             _mux(container, parts, movie)
     except BaseException:
         path.unlink(missing_ok=True)

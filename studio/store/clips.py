@@ -14,10 +14,11 @@ class Clips:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, clip: Clip) -> None:
+    def add(self, clip: Clip, size_bytes: int = 0) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO clips (id, request, created_s, made, video, poster) VALUES (?, ?, ?, ?, ?, ?)",
+                """INSERT INTO clips (id, request, created_s, made, video, poster, owner, bytes)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     clip.id,
                     clip.request.to_json(),
@@ -25,25 +26,67 @@ class Clips:
                     json.dumps(asdict(clip.made)),
                     clip.video,
                     clip.poster,
+                    clip.owner,
+                    size_bytes,
                 ),
             )
 
     def get(self, clip_id: str) -> Clip | None:
-        row = self._database.row("SELECT * FROM clips WHERE id = ?", clip_id)
+        row = self._database.row("SELECT rowid, * FROM clips WHERE id = ?", clip_id)
         return _clip(row) if row else None
 
-    def newest(self, limit: int, before_s: float | None = None) -> list[Clip]:
-        """Newest first; `before_s` is the `created_s` of the last clip of the page before."""
+    def newest(self, limit: int, before: int | None = None, owner: str | None = None) -> list[Clip]:
+        """Newest first, everybody's or one owner's; `before` is the `number` of the last clip of the page before."""
+        return self._newest("(? IS NULL OR owner = ?)", (owner, owner), limit, before)
+
+    def shown(self, limit: int, before: int | None = None) -> list[Clip]:
+        """Those that their owners put into the showcase, newest first."""
+        return self._newest("is_shown", (), limit, before)
+
+    def _newest(self, condition: str, values: tuple, limit: int, before: int | None) -> list[Clip]:
+        # By number, not by time: a clock that was set back must not bury what was made since.
         rows = self._database.rows(
-            "SELECT * FROM clips WHERE ? IS NULL OR created_s < ? ORDER BY created_s DESC LIMIT ?",
-            before_s,
-            before_s,
+            f"SELECT rowid, * FROM clips WHERE {condition} AND (? IS NULL OR rowid < ?) ORDER BY rowid DESC LIMIT ?",
+            *values,
+            before,
+            before,
             limit,
         )
         return [_clip(row) for row in rows]
 
-    def ids(self) -> set[str]:
-        return {row["id"] for row in self._database.rows("SELECT id FROM clips")}
+    def all(self) -> list[Clip]:
+        return [_clip(row) for row in self._database.rows("SELECT rowid, * FROM clips")]
+
+    def bytes(self, owner: str | None = None) -> int:
+        """What the videos and posters take on the disk: everybody's, or one owner's."""
+        row = self._database.row(
+            "SELECT coalesce(sum(bytes), 0) AS bytes FROM clips WHERE ? IS NULL OR owner = ?", owner, owner
+        )
+        return row["bytes"] if row else 0
+
+    def overdue(self, before_s: float | None, most_bytes: int | None) -> list[tuple[Clip, str]]:
+        """What is to be swept, oldest first, with the reason: made before a time, or above so many bytes together.
+
+        A favourite is never among them, but its bytes count.
+        """
+        rows = self._database.rows("SELECT rowid, * FROM clips ORDER BY rowid")
+        surplus = sum(row["bytes"] for row in rows) - most_bytes if most_bytes is not None else 0
+        found: list[tuple[Clip, str]] = []
+        for row in rows:
+            is_old = before_s is not None and row["created_s"] < before_s
+            if row["is_favourite"] or not (is_old or surplus > 0):
+                continue
+            found.append((_clip(row), "age" if is_old else "size"))
+            surplus -= row["bytes"]
+        return found
+
+    def favour(self, clip_id: str, is_favourite: bool) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE clips SET is_favourite = ? WHERE id = ?", (is_favourite, clip_id))
+
+    def show(self, clip_id: str, is_shown: bool) -> None:
+        with self._database.transaction() as connection:
+            connection.execute("UPDATE clips SET is_shown = ? WHERE id = ?", (is_shown, clip_id))
 
     def remove(self, clip_id: str) -> bool:
         """Remove the row, and with it the job that made the clip; whether there was one."""
@@ -59,4 +102,8 @@ def _clip(row: sqlite3.Row) -> Clip:
         made=Made(**json.loads(row["made"])),
         video=row["video"],
         poster=row["poster"],
+        owner=row["owner"],
+        is_favourite=bool(row["is_favourite"]),
+        is_shown=bool(row["is_shown"]),
+        number=row["rowid"],
     )

@@ -55,8 +55,43 @@ def _first_tables(connection: sqlite3.Connection) -> None:
     )
 
 
+def _visitors_and_limits(connection: sqlite3.Connection) -> None:
+    for column in (
+        "owner TEXT NOT NULL DEFAULT ''", "started_s REAL", "ended_s REAL", "can_finish INTEGER NOT NULL DEFAULT 0",
+    ):  # fmt: skip
+        connection.execute(f"ALTER TABLE jobs ADD COLUMN {column}")
+    for column in (
+        "owner TEXT NOT NULL DEFAULT ''", "is_favourite INTEGER NOT NULL DEFAULT 0",
+        "is_shown INTEGER NOT NULL DEFAULT 0", "bytes INTEGER NOT NULL DEFAULT 0",
+    ):  # fmt: skip
+        connection.execute(f"ALTER TABLE clips ADD COLUMN {column}")
+    for column in (
+        "num_frames INTEGER NOT NULL DEFAULT 0", "peak_memory_bytes INTEGER NOT NULL DEFAULT 0",
+        "energy_wh REAL NOT NULL DEFAULT 0",
+    ):  # fmt: skip
+        connection.execute(f"ALTER TABLE runs ADD COLUMN {column}")
+    connection.execute("CREATE INDEX clips_by_owner ON clips (owner)")
+    connection.execute(
+        """CREATE TABLE pictures (
+            owner TEXT NOT NULL, name TEXT NOT NULL, kept_s REAL NOT NULL, PRIMARY KEY (owner, name)
+        ) STRICT"""
+    )
+    # Until now there was one owner, who may go on using every picture that a request names.
+    connection.execute(
+        """INSERT INTO pictures SELECT DISTINCT '', json_extract(request, '$.picture'), max(created_s) FROM (
+            SELECT request, created_s FROM jobs UNION ALL SELECT request, created_s FROM clips
+        ) WHERE json_extract(request, '$.picture') IS NOT NULL GROUP BY 2"""
+    )
+    connection.execute(
+        """CREATE TABLE removals (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            owner TEXT NOT NULL, clips INTEGER NOT NULL, reason TEXT NOT NULL, removed_s REAL NOT NULL
+        ) STRICT"""
+    )
+
+
 # Append only: an old file climbs from its own number to the newest. Never edit an entry that was released.
-MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first_tables]
+MIGRATIONS: list[Callable[[sqlite3.Connection], None]] = [_first_tables, _visitors_and_limits]
 
 
 class Database:

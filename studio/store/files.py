@@ -1,4 +1,4 @@
-"""The folders under DATA_DIR and the names in them: clips, pictures, half-made files.
+"""The folders under DATA_DIR and the names in them: clips, pictures, finished latents, half-made files.
 
 Knows nothing of rows. A name that comes from outside is checked here before it becomes a path.
 """
@@ -9,6 +9,7 @@ import errno
 import hashlib
 import logging
 import re
+import secrets
 import shutil
 import time
 from pathlib import Path
@@ -18,10 +19,11 @@ from studio.domain import StudioError
 log = logging.getLogger(__name__)
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-PICTURE_KEPT_S = 24 * 3600
+LATENTS_KEPT_S = 7 * 24 * 3600
 _ID = re.compile(r"[0-9a-f]{32}")
 _PICTURE = re.compile(r"[0-9a-f]{64}\.png")
-_CLIP_FILE = re.compile(r"([0-9a-f]{32})\.(mp4|jpg)")
+_CLIP_FILE = re.compile(r"[0-9a-f]{32}\.(mp4|jpg)")
+_LATENTS = re.compile(r"([0-9a-f]{32})\.safetensors")
 
 
 def is_id(value: object) -> bool:
@@ -40,9 +42,10 @@ class Files:
         self.data_dir = data_dir
         self.clips = data_dir / "clips"
         self.pictures = data_dir / "pictures"
+        self._latents = data_dir / "latents"
         self.tmp = data_dir / "tmp"
         try:
-            for folder in (self.clips, self.pictures, self.tmp):
+            for folder in (self.clips, self.pictures, self._latents, self.tmp):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StudioError(f"Flipbook cannot keep its data in {data_dir}: {error.strerror}.") from error
@@ -54,23 +57,29 @@ class Files:
         """Where a clip's video and poster are written before they are published."""
         return self.tmp / f"{clip_id}.mp4", self.tmp / f"{clip_id}.jpg"
 
-    def published(self, clip_id: str) -> tuple[Path, Path]:
-        return self.clips / f"{clip_id}.mp4", self.clips / f"{clip_id}.jpg"
+    def latents(self, job_id: str) -> Path:
+        """Where a job's finished latents lie until its clip is made."""
+        return self._latents / f"{job_id}.safetensors"
 
-    def publish(self, clip_id: str) -> None:
-        """Move both files into the gallery's folder."""
-        for source, target in zip(self.half_made(clip_id), self.published(clip_id), strict=True):
+    def publish(self, clip_id: str) -> tuple[Path, Path]:
+        """Move both files into the gallery's folder, under a name that nobody can guess; returns their new places."""
+        name = secrets.token_hex(16)
+        targets = self.clips / f"{name}.mp4", self.clips / f"{name}.jpg"
+        for source, target in zip(self.half_made(clip_id), targets, strict=True):
             source.replace(target)
+        return targets
 
-    def withdraw(self, clip_id: str) -> None:
-        """Take a clip's files out of the gallery's folder; what a crash leaves in tmp is swept at start."""
-        for source, target in zip(self.published(clip_id), self.half_made(clip_id), strict=True):
-            if source.exists():
-                source.replace(target)
+    def remove(self, *names: str) -> None:
+        """Remove published files by name."""
+        for name in names:
+            (self.clips / name).unlink(missing_ok=True)
 
     def discard(self, clip_id: str) -> None:
         for path in self.half_made(clip_id):
             path.unlink(missing_ok=True)
+
+    def discard_latents(self, job_id: str) -> None:
+        self.latents(job_id).unlink(missing_ok=True)
 
     def keep_picture(self, png: bytes) -> str:
         """Store these PNG bytes under the hash of their content; returns the name."""
@@ -103,22 +112,33 @@ class Files:
             self.clips.mkdir()
             log.warning("The database is new but there were clips; they were moved to %s", aside)
 
-    def sweep(self, clip_ids: set[str], picture_names: set[str]) -> None:
-        """Remove what nothing refers to: half-made files, unlisted clip files, day-old unused pictures."""
+    def sweep(self, listed: set[str], picture_names: set[str], with_latents: set[str]) -> set[str]:
+        """Remove what nothing refers to: half-made files, unlisted clip files, unused pictures, old latents.
+
+        Returns the ids of the jobs whose latents are there.
+        """
         for path in self.tmp.iterdir():
             _remove(path)
         for path in self.clips.iterdir():
-            named = _CLIP_FILE.fullmatch(path.name)
-            if named and named[1] not in clip_ids:
+            if _CLIP_FILE.fullmatch(path.name) and path.name not in listed:
                 _remove(path)
         for path in self.pictures.iterdir():
-            is_old = time.time() - path.stat().st_mtime > PICTURE_KEPT_S
-            if _PICTURE.fullmatch(path.name) and path.name not in picture_names and is_old:
+            if _PICTURE.fullmatch(path.name) and path.name not in picture_names:
                 _remove(path)
+        kept = set()
+        for path in self._latents.iterdir():
+            named = _LATENTS.fullmatch(path.name)
+            if named and named[1] in with_latents and time.time() - path.stat().st_mtime < LATENTS_KEPT_S:
+                kept.add(named[1])
+            else:
+                _remove(path)
+        return kept
 
 
 def shown(value: object) -> str:
     """A value from outside, short enough for a sentence."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a number of more than 60 digits"  # repr() refuses the longest ones
     text = repr(value[:60]) if isinstance(value, str) else repr(value)
     return text if len(text) <= 64 else text[:61] + "..."
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from dataclasses import dataclass
 from typing import Literal
 
-from studio.domain import VideoRequest
+from studio.domain import EVERYONE, VideoRequest
 from studio.store.database import Database
 
 State = Literal["queued", "running", "done", "failed", "stopped"]
@@ -24,6 +25,10 @@ class JobRow:
     attempts: int = 0
     sentence: str = ""
     clip: str | None = None
+    owner: str = EVERYONE
+    started_s: float | None = None
+    ended_s: float | None = None
+    can_finish: bool = False
 
 
 class Jobs:
@@ -33,8 +38,8 @@ class Jobs:
     def add(self, row: JobRow) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                "INSERT INTO jobs (id, request, created_s, state, attempts) VALUES (?, ?, ?, ?, ?)",
-                (row.id, row.request.to_json(), row.created_s, row.state, row.attempts),
+                "INSERT INTO jobs (id, request, created_s, state, attempts, owner) VALUES (?, ?, ?, ?, ?, ?)",
+                (row.id, row.request.to_json(), row.created_s, row.state, row.attempts, row.owner),
             )
 
     def get(self, job_id: str) -> JobRow | None:
@@ -48,16 +53,20 @@ class Jobs:
         )
         return [_job(row) for row in rows]
 
-    def count_queued(self) -> int:
-        row = self._database.row("SELECT count(*) AS queued FROM jobs WHERE state = 'queued'")
+    def count_queued(self, owner: str | None = None) -> int:
+        """How many wait: everybody's, or one owner's."""
+        row = self._database.row(
+            "SELECT count(*) AS queued FROM jobs WHERE state = 'queued' AND (? IS NULL OR owner = ?)", owner, owner
+        )
         return row["queued"] if row else 0
 
     def start_next(self) -> JobRow | None:
         """Turn the oldest queued job to running, one attempt more; None when nothing waits."""
         with self._database.transaction() as connection:
             rows = connection.execute(
-                """UPDATE jobs SET state = 'running', attempts = attempts + 1
-                WHERE number = (SELECT min(number) FROM jobs WHERE state = 'queued') RETURNING *"""
+                """UPDATE jobs SET state = 'running', attempts = attempts + 1, started_s = ?, ended_s = NULL
+                WHERE number = (SELECT min(number) FROM jobs WHERE state = 'queued') RETURNING *""",
+                (time.time(),),
             ).fetchall()
             return _job(rows[0]) if rows else None
 
@@ -65,15 +74,29 @@ class Jobs:
         """Stop the job if it still waits; whether it did."""
         with self._database.transaction() as connection:
             cursor = connection.execute(
-                "UPDATE jobs SET state = 'stopped' WHERE id = ? AND state = 'queued'", (job_id,)
+                "UPDATE jobs SET state = 'stopped', ended_s = ? WHERE id = ? AND state = 'queued'",
+                (time.time(), job_id),
             )
             return cursor.rowcount > 0
 
-    def finish(self, job_id: str, state: State, sentence: str = "", clip: str | None = None) -> None:
+    def finish(
+        self, job_id: str, state: State, sentence: str = "", clip: str | None = None, can_finish: bool = False
+    ) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = ?, sentence = ?, clip = ? WHERE id = ?", (state, sentence, clip, job_id)
+                "UPDATE jobs SET state = ?, sentence = ?, clip = ?, can_finish = ?, ended_s = ? WHERE id = ?",
+                (state, sentence, clip, can_finish, time.time(), job_id),
             )
+
+    def queue_again(self, job_id: str) -> bool:
+        """Queue a failed job whose latents are kept, with all its attempts; whether there was such a job."""
+        with self._database.transaction() as connection:
+            cursor = connection.execute(
+                """UPDATE jobs SET state = 'queued', attempts = 0, sentence = '', can_finish = 0
+                WHERE id = ? AND state = 'failed' AND can_finish""",
+                (job_id,),
+            )
+            return cursor.rowcount > 0
 
     def put_back(self, job_id: str) -> None:
         """Queue a running job again in its old place, as if this attempt had not been."""
@@ -84,21 +107,37 @@ class Jobs:
             )
 
     def take_up_again(self, max_attempts: int, sentence: str) -> None:
-        """After a crash: queue what was running, but fail with `sentence` what was tried `max_attempts` times."""
+        """After a crash: queue what was running, but fail with `sentence` what was tried `max_attempts` times.
+
+        Of these it is still to be seen whether their latents are kept.
+        """
         with self._database.transaction() as connection:
             connection.execute(
-                "UPDATE jobs SET state = 'failed', sentence = ? WHERE state = 'running' AND attempts >= ?",
-                (sentence, max_attempts),
+                """UPDATE jobs SET state = 'failed', sentence = ?, ended_s = ?, can_finish = 1
+                WHERE state = 'running' AND attempts >= ?""",
+                (sentence, time.time(), max_attempts),
             )
             connection.execute("UPDATE jobs SET state = 'queued' WHERE state = 'running'")
 
-    def pictures(self) -> set[str]:
-        """Names of the pictures that some kept request refers to."""
+    def with_latents(self) -> set[str]:
+        """Ids of the jobs that may still go on from finished latents."""
+        rows = self._database.rows("SELECT id FROM jobs WHERE state IN ('queued', 'running') OR can_finish")
+        return {row["id"] for row in rows}
+
+    def cannot_finish(self, job_ids: set[str]) -> None:
+        """Their latents are gone."""
+        with self._database.transaction() as connection:
+            connection.executemany("UPDATE jobs SET can_finish = 0 WHERE id = ?", [(job_id,) for job_id in job_ids])
+
+    def newest_failures(self, limit: int) -> list[JobRow]:
         rows = self._database.rows(
-            """SELECT json_extract(request, '$.picture') AS picture FROM jobs
-            UNION SELECT json_extract(request, '$.picture') FROM clips"""
+            "SELECT * FROM jobs WHERE state = 'failed' ORDER BY coalesce(ended_s, created_s) DESC LIMIT ?", limit
         )
-        return {row["picture"] for row in rows if row["picture"]}
+        return [_job(row) for row in rows]
+
+    def count_by_state(self) -> dict[str, int]:
+        rows = self._database.rows("SELECT state, count(*) AS jobs FROM jobs GROUP BY state")
+        return {row["state"]: row["jobs"] for row in rows}
 
 
 def _job(row: sqlite3.Row) -> JobRow:
@@ -110,4 +149,8 @@ def _job(row: sqlite3.Row) -> JobRow:
         attempts=row["attempts"],
         sentence=row["sentence"],
         clip=row["clip"],
+        owner=row["owner"],
+        started_s=row["started_s"],
+        ended_s=row["ended_s"],
+        can_finish=bool(row["can_finish"]),
     )

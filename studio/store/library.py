@@ -1,23 +1,28 @@
-"""Keeps rows and files in step: publishing a clip, deleting it, and putting things right at start.
+"""Keeps rows and files in step: publishing a clip, deleting it, sweeping, and putting things right at start.
 
-The row is the commit point: files come before it and go before it, so a listed clip always has its files.
+The row is the commit point: files come before it and go after it, so a listed clip always has its files.
 """
 
 from __future__ import annotations
 
 import logging
+import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
-from studio.domain import Clip
+from studio.domain import Clip, StudioError
 from studio.store.clips import Clips
 from studio.store.database import Database
 from studio.store.files import Files
 from studio.store.jobs import Jobs
+from studio.store.pictures import Pictures
+from studio.store.removals import Removals
 from studio.store.runs import Run, Runs
 
 log = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 2
+MAX_ATTEMPTS = 3
 GIVEN_UP = (
     f"Flipbook itself ended {MAX_ATTEMPTS} times while making this clip, so it was given up; "
     "a shorter clip or fewer steps may work."
@@ -32,31 +37,65 @@ class Library:
         self._database = Database(data_dir / "flipbook.db")
         self.clips = Clips(self._database)
         self.jobs = Jobs(self._database)
+        self.pictures = Pictures(self._database)
+        self.removals = Removals(self._database)
         self.runs = Runs(self._database)
         self._recover()
 
-    def publish(self, clip: Clip, run: Run) -> None:
+    def publish(self, clip: Clip, run: Run | None = None) -> Clip:
         """Move the half-made files into the gallery, then list the clip and finish its job in one transaction.
 
-        The clip's id is its job's. When this fails, neither files nor rows of the clip remain.
+        The clip's id is its job's; returns it with its files' names. When this fails, neither files nor rows remain.
         """
+        names: list[str] = []
         try:
-            self.files.publish(clip.id)
+            video, poster = self.files.publish(clip.id)
+            names = [video.name, poster.name]
+            size_bytes = video.stat().st_size + poster.stat().st_size
+            clip = replace(clip, video=video.name, poster=poster.name)
             with self._database.transaction():
-                self.clips.add(clip)
+                self.clips.add(clip, size_bytes)
                 self.jobs.finish(clip.id, "done", clip=clip.id)
-                self.runs.add(run)
+                if run:
+                    self.runs.add(run)
         except BaseException:
-            self.files.withdraw(clip.id)
+            self.files.remove(*names)
             self.files.discard(clip.id)
             raise
+        return clip
 
-    def delete(self, clip_id: str) -> bool:
-        """Remove a clip's row, its job's and its files; whether there was one."""
-        self.files.withdraw(clip_id)
-        was_there = self.clips.remove(clip_id)
-        self.files.discard(clip_id)
-        return was_there
+    def delete(self, clip: Clip) -> bool:
+        """Remove a clip's row, its job's and its files; whether there was one. A crash leaves files to sweep."""
+        try:
+            return self.clips.remove(clip.id)
+        except StudioError:
+            # On a full disk not even a row can be removed, until its files have made room.
+            self.files.remove(clip.video, clip.poster)
+            return self.clips.remove(clip.id)
+        finally:
+            self.files.remove(clip.video, clip.poster)
+
+    def keep_picture(self, owner: str, png: bytes) -> str:
+        """Store a picture for its owner; returns its name."""
+        name = self.files.keep_picture(png)
+        self.pictures.add(owner, name)
+        return name
+
+    def sweep_clips(self, keep_days: int, keep_bytes: int) -> int:
+        """Remove clips above the limits on age and size (0: no limit), oldest first; returns how many went.
+
+        Favourites stay. Each owner finds a note of it in `removals`.
+        """
+        before_s = time.time() - keep_days * 24 * 3600 if keep_days else None
+        if before_s is None and not keep_bytes:
+            return 0
+        overdue = self.clips.overdue(before_s, keep_bytes or None)
+        for clip, _reason in overdue:
+            self.delete(clip)
+        for (owner, reason), clips in Counter((clip.owner, reason) for clip, reason in overdue).items():
+            self.removals.add(owner, clips, reason)
+            log.info("clips swept", extra={"clips": clips, "reason": reason})
+        return len(overdue)
 
     def close(self) -> None:
         self._database.close()
@@ -64,10 +103,16 @@ class Library:
     def _recover(self) -> None:
         if self._database.was_blank:
             self.files.set_clips_aside()
-        for clip_id in self.clips.ids():
-            video, _poster = self.files.published(clip_id)
-            if not video.is_file():
-                self.clips.remove(clip_id)
-                log.warning("Clip %s is no longer listed: its file %s is missing", clip_id, video.name)
-        self.files.sweep(self.clips.ids(), self.jobs.pictures())
+        listed: set[str] = set()
+        for clip in self.clips.all():
+            if (self.files.clips / clip.video).is_file():
+                listed |= {clip.video, clip.poster}
+            else:
+                self.clips.remove(clip.id)
+                log.warning("clip without file", extra={"clip": clip.id, "file": clip.video})
+        in_use = self.pictures.in_use()
         self.jobs.take_up_again(MAX_ATTEMPTS, GIVEN_UP)
+        expected = self.jobs.with_latents()
+        kept = self.files.sweep(listed, in_use, expected)
+        self.pictures.forget_all_but(in_use)
+        self.jobs.cannot_finish(expected - kept)

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import get_args
 
-from studio.domain import Phase, VideoRequest
+from studio.domain import Made, Phase, VideoRequest
 from studio.store.database import Database
 
 
@@ -20,9 +20,12 @@ class Run:
     num_inference_steps: int
     guidance_scale: float
     spent_s: dict[Phase, float]
+    num_frames: int = 0
+    peak_memory_bytes: int = 0
+    energy_wh: float = 0.0
 
     @classmethod
-    def of(cls, request: VideoRequest, spent_s: dict[Phase, float]) -> Run:
+    def of(cls, request: VideoRequest, spent_s: dict[Phase, float], made: Made | None = None) -> Run:
         return cls(
             model=request.model,
             aspect_ratio=request.aspect_ratio,
@@ -30,6 +33,9 @@ class Run:
             num_inference_steps=request.num_inference_steps,
             guidance_scale=request.guidance_scale,
             spent_s=spent_s,
+            num_frames=made.num_frames if made else 0,
+            peak_memory_bytes=made.peak_memory_bytes if made else 0,
+            energy_wh=made.energy_wh if made else 0.0,
         )
 
 
@@ -40,8 +46,8 @@ class Runs:
     def add(self, run: Run) -> None:
         with self._database.transaction() as connection:
             connection.execute(
-                """INSERT INTO runs (model, aspect_ratio, seconds, num_inference_steps, guidance_scale, spent_s)
-                VALUES (?, ?, ?, ?, ?, ?)""",
+                """INSERT INTO runs (model, aspect_ratio, seconds, num_inference_steps, guidance_scale, spent_s,
+                num_frames, peak_memory_bytes, energy_wh) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     run.model,
                     run.aspect_ratio,
@@ -49,6 +55,9 @@ class Runs:
                     run.num_inference_steps,
                     run.guidance_scale,
                     json.dumps(run.spent_s),
+                    run.num_frames,
+                    run.peak_memory_bytes,
+                    run.energy_wh,
                 ),
             )
 
@@ -62,6 +71,9 @@ class Runs:
                 num_inference_steps=row["num_inference_steps"],
                 guidance_scale=row["guidance_scale"],
                 spent_s={phase: s for phase, s in json.loads(row["spent_s"]).items() if phase in get_args(Phase)},
+                num_frames=row["num_frames"],
+                peak_memory_bytes=row["peak_memory_bytes"],
+                energy_wh=row["energy_wh"],
             )
             for row in rows
         ]

@@ -1,10 +1,11 @@
-"""The real Pocket at few steps: the same seed, the first frame, extension, preview and Stop."""
+"""The real Pocket at few steps: the same seed, the first frame, extension, preview, Stop, and stop and keep."""
 
 from __future__ import annotations
 
 import io
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,19 +13,31 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studio.domain import ASPECT_RATIOS, Progress, Stopped, StudioError, VideoRequest
-from studio.engine import grid, preview
+from studio.domain import ASPECT_RATIOS, Order, Orders, Progress, Stopped, StudioError, VideoRequest
+from studio.engine import attention, grid, preview
+from studio.engine.families import ltx2
 from studio.engine.pipeline import Generated, VideoPipeline
 
 REQUEST = VideoRequest("a cat walks to the right in the snow", seconds=1.0, seed=3, num_inference_steps=3)
 
 
-def never() -> bool:
-    return False
+def go_on() -> Order:
+    return "go on"
 
 
 def make(pipeline: VideoPipeline, request: VideoRequest = REQUEST, **given: np.ndarray) -> Generated:
-    return pipeline.generate(request, lambda _: None, never, **given)
+    return pipeline.generate(request, lambda _: None, go_on, **given)
+
+
+def after(seen: list[Progress], phase: str, step: int, order: Order) -> Orders:
+    """Gives `order` once the run has reported this step of this phase."""
+    return lambda: order if any(p.phase == phase and p.step >= step for p in seen) else "go on"
+
+
+def kept(pipeline: VideoPipeline, phase: str, step: int, request: VideoRequest = REQUEST, **given: np.ndarray):
+    seen: list[Progress] = []
+    made = pipeline.generate(request, seen.append, after(seen, phase, step, "keep"), **given)
+    return made, seen
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -84,7 +97,7 @@ def test_history_is_continued(pipeline: VideoPipeline) -> None:
 def test_progress_tells_every_step_and_shows_pictures(pipeline: VideoPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preview, "EVERY_S", 0.0)
     seen: list[Progress] = []
-    pipeline.generate(REQUEST, seen.append, never)
+    pipeline.generate(REQUEST, seen.append, go_on)
     assert [p.step for p in seen if p.phase == "denoising"] == [0, 1, 2, 3]
     order = list(dict.fromkeys(p.phase for p in seen))
     assert order == ["loading", "reading the prompt", "denoising", "decoding"]
@@ -97,11 +110,82 @@ def test_progress_tells_every_step_and_shows_pictures(pipeline: VideoPipeline, m
 
 @pytest.mark.parametrize("phase", ["reading the prompt", "denoising", "decoding"])
 def test_stop_works_in_every_phase_and_leaves_the_pipeline_well(pipeline: VideoPipeline, phase: str) -> None:
-    reached: list[str] = []
+    before = make(pipeline).frames
+    seen: list[Progress] = []
     with pytest.raises(Stopped):
-        pipeline.generate(REQUEST, lambda p: reached.append(p.phase), lambda: phase in reached)
-    assert reached[-1] == phase
-    assert np.array_equal(make(pipeline).frames, make(pipeline).frames)
+        pipeline.generate(REQUEST, seen.append, after(seen, phase, 0, "stop"))
+    assert seen[-1].phase == phase
+    assert np.array_equal(make(pipeline).frames, before)
+
+
+def test_it_makes_what_diffusers_makes_bit_by_bit(pipeline: VideoPipeline, pocket_dir: Path) -> None:
+    import torch  # slow to import, so only in the tests that need it
+    from diffusers import LTX2ConditionPipeline
+    from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition
+
+    with warnings.catch_warnings():  # older and newer versions name the number format differently
+        warnings.simplefilter("ignore")
+        plain = LTX2ConditionPipeline.from_pretrained(pocket_dir, torch_dtype=torch.bfloat16, local_files_only=True)
+    plain.set_progress_bar_config(disable=True)
+    attention.use_on_cpu(plain.transformer, plain.connectors)
+    picture = make(pipeline, replace(REQUEST, seed=8, num_inference_steps=1)).frames[5]
+    for given in ({}, {"picture": picture}):
+        opening = [LTX2VideoCondition(frames=picture[None], index=0, strength=1.0, crf=0)] if given else None
+        direct = plain(
+            conditions=opening, prompt=REQUEST.prompt, negative_prompt="", width=224, height=128, num_frames=13,
+            frame_rate=12.0, num_inference_steps=3, guidance_scale=REQUEST.guidance_scale,
+            generator=torch.Generator("cpu").manual_seed(REQUEST.seed), output_type="np",
+            max_sequence_length=ltx2.PROMPT_TOKENS, **ltx2.PLAIN_GUIDANCE,
+        )  # fmt: skip
+        made = make(pipeline, **given)
+        assert made.sound is not None
+        assert np.array_equal(made.frames, (direct.frames[0] * 255).round().astype(np.uint8))
+        sound = direct.audio[0].float().numpy()
+        assert np.array_equal(made.sound[:, : sound.shape[1]], sound[:, : made.sound.shape[1]])
+
+
+@pytest.mark.parametrize("phase", ["reading the prompt", "denoising"])
+def test_keep_before_the_first_step_keeps_the_first_step(pipeline: VideoPipeline, phase: str) -> None:
+    made, seen = kept(pipeline, phase, 0)
+    assert made.steps_done == 1
+    assert made.frames.shape == (13, 128, 224, 3)
+    assert [p.step for p in seen if p.phase == "denoising"] == [0, 1]
+    assert seen[-1] == Progress("decoding", 1, 3)
+
+
+def test_what_the_preview_shows_is_what_is_kept(pipeline: VideoPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The strip decodes each still alone, so it is no more than alike; the latents before and after are not."""
+    monkeypatch.setattr(preview, "EVERY_S", 0.0)
+    calm = make(pipeline)
+    made, seen = kept(pipeline, "denoising", 2)
+    assert made.steps_done == 2
+    with Image.open(io.BytesIO(seen[-2].preview or b"")) as strip:
+        shown = np.asarray(strip).reshape(128, preview.FRAMES, 224, 3)[:, 0]
+    assert psnr(made.frames[0], shown) > 25
+    assert psnr(made.frames[0], shown) > psnr(calm.frames[0], shown)
+    assert 15 < psnr(made.frames, calm.frames) < 60
+    assert np.array_equal(make(pipeline).frames, calm.frames), "the pipeline is well afterwards"
+
+
+def test_a_kept_clip_begins_with_its_picture(pipeline: VideoPipeline) -> None:
+    scene = make(pipeline, replace(REQUEST, prompt="a fire truck in the desert", seed=8)).frames[5]
+    whole, (made, _) = make(pipeline, picture=scene), kept(pipeline, "denoising", 1, picture=scene)
+    assert made.steps_done == 1
+    assert psnr(made.frames[0], scene) > psnr(whole.frames[0], scene) - 3
+
+
+def test_keep_while_decoding_lets_it_finish(pipeline: VideoPipeline) -> None:
+    made, _ = kept(pipeline, "decoding", 0)
+    assert made.steps_done == 3
+    assert np.array_equal(made.frames, make(pipeline).frames)
+
+
+def test_values_that_are_no_numbers_are_told(pipeline: VideoPipeline) -> None:
+    assert make(pipeline, replace(REQUEST, num_inference_steps=1)).is_finite
+    wild = make(pipeline, replace(REQUEST, num_inference_steps=1, guidance_scale=1e38))
+    assert not wild.is_finite
+    assert wild.sound is not None
+    assert np.isfinite(wild.sound).all()
 
 
 def test_pocket_runs_in_plain_diffusers(pocket_dir: Path) -> None:

@@ -37,6 +37,25 @@ def test_the_whole_request_comes_back_from_the_file(tmp_path: Path, prompt: str)
     assert (recipe["clip"], recipe["num_frames"], recipe["generated_by"]) == ("a" * 32, 5, "Flipbook")
 
 
+def test_what_a_clip_took_comes_back_and_an_old_file_says_nothing_of_it(tmp_path: Path) -> None:
+    request = VideoRequest("a ghost", seed=1)
+    took = {
+        "elapsed_seconds": 3.25,
+        "energy_wh": 0.0041,
+        "energy_is_measured": False,
+        "steps_done": 4,
+        "note": "Two 雪.",
+    }
+    write(tmp_path / "new.mp4", tags(request, FACTS | took))
+    write(tmp_path / "old.mp4", tags(request, FACTS))
+    new, old = read_recipe(tmp_path / "new.mp4"), read_recipe(tmp_path / "old.mp4")
+    assert new is not None
+    assert old is not None
+    assert took.items() <= new.items()
+    assert took.keys().isdisjoint(old)
+    assert VideoRequest.from_dict(new) == VideoRequest.from_dict(old) == request
+
+
 def test_the_texts_say_what_made_the_clip() -> None:
     made_tags = tags(VideoRequest("a\x00ghost " + "x" * 200), FACTS)
     assert made_tags.title.startswith("aghost xxx")

@@ -91,6 +91,31 @@ def test_the_comment_keeps_every_character(tmp_path: Path, movie: Movie) -> None
     assert json.loads(probe(path).comment) == {"prompt": 'Ünïcode "quotes" 雪 🎬\n'}
 
 
+def test_tags_may_be_written_when_the_pictures_are_encoded(tmp_path: Path, movie: Movie) -> None:
+    asked, told = [0], []
+
+    def should_stop() -> bool:
+        asked[0] += 1
+        return False
+
+    def tags() -> Tags:
+        told.append(asked[0])
+        return Tags("", "", "last words")
+
+    write_video(tmp_path / "clip.mp4", movie, tags, should_stop)
+    assert told == [len(movie.frames)], "once, and after every frame"
+    assert probe(tmp_path / "clip.mp4").comment == "last words"
+
+
+def test_tags_that_fail_leave_no_file(tmp_path: Path, movie: Movie) -> None:
+    def tags() -> Tags:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_video(tmp_path / "clip.mp4", movie, tags, never)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_frames_and_sound_come_back(tmp_path: Path, movie: Movie) -> None:
     path = tmp_path / "clip.mp4"
     write_video(path, movie, TAGS, never)

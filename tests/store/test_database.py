@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 from threading import Thread
 
@@ -93,7 +92,8 @@ def test_two_studios_do_not_share_a_folder(path: Path) -> None:
     Database(path).close()
 
 
-INSERT = "INSERT INTO runs VALUES (NULL, ?, '1:1', 1.0, 1, 1.0, '{}')"
+INSERT = """INSERT INTO runs (model, aspect_ratio, seconds, num_inference_steps, guidance_scale, spent_s)
+    VALUES (?, '1:1', 1.0, 1, 1.0, '{}')"""
 
 
 def insert(database: Database, *models: str | None) -> None:
@@ -121,12 +121,10 @@ def test_many_threads_write_and_read(path: Path) -> None:
 
     def write(worker: int) -> None:
         try:
-            for turn in range(25):
+            for _ in range(25):
                 with database.transaction() as connection:
                     before = connection.execute("SELECT count(*) FROM runs").fetchone()[0]
-                    connection.execute(
-                        "INSERT INTO runs VALUES (NULL, ?, '1:1', 1.0, ?, 1.0, '{}')", (str(worker), turn)
-                    )
+                    connection.execute(INSERT, (f"{worker}",))
                     assert connection.execute("SELECT count(*) FROM runs").fetchone()[0] == before + 1
                 assert database.row("SELECT 1 FROM runs WHERE model = ?", str(worker)) is not None
         except Exception as error:
@@ -150,13 +148,13 @@ def test_what_was_committed_survives_a_kill(path: Path) -> None:
         from studio.store.database import Database
         database = Database(Path(sys.argv[1]))
         with database.transaction() as connection:
-            connection.execute("INSERT INTO runs VALUES (1, 'kept', '1:1', 1.0, 1, 1.0, '{}')")
+            connection.execute(sys.argv[2], ("kept",))
         with database.transaction() as connection:
-            connection.execute("INSERT INTO runs VALUES (2, 'lost', '1:1', 1.0, 1, 1.0, '{}')")
+            connection.execute(sys.argv[2], ("lost",))
             print("here", flush=True)
             time.sleep(60)
     """
-    asked = [sys.executable, "-c", textwrap.dedent(program), str(path)]
+    asked = [sys.executable, "-c", textwrap.dedent(program), str(path), INSERT]
     with subprocess.Popen(asked, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "here\n"
@@ -174,7 +172,7 @@ def test_a_full_disk_is_said_and_loses_nothing(path: Path) -> None:
         from studio.domain import StudioError
         from studio.store.database import Database
         database = Database(Path(sys.argv[1]))
-        insert = "INSERT INTO runs VALUES (NULL, ?, '1:1', 1.0, 1, 1.0, '{}')"
+        insert = sys.argv[2]
         with database.transaction() as connection:
             connection.execute(insert, ("kept",))
         resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
@@ -186,7 +184,7 @@ def test_a_full_disk_is_said_and_loses_nothing(path: Path) -> None:
             print(error)
         print([row["model"] for row in database.rows("SELECT model FROM runs")])
     """
-    asked = [sys.executable, "-c", textwrap.dedent(program), str(path)]
+    asked = [sys.executable, "-c", textwrap.dedent(program), str(path), INSERT]
     said = subprocess.run(asked, capture_output=True, check=True, text=True).stdout.splitlines()
     assert said[0].startswith("There is no room left on the disk (")
     assert said[1] == "['kept']"
@@ -196,7 +194,7 @@ def test_a_copy_of_the_file_opens(path: Path, tmp_path: Path) -> None:
     """Once closed, the one file is the whole database: nothing is left beside it."""
     database = Database(path)
     with database.transaction() as connection:
-        connection.execute("INSERT INTO runs VALUES (1, 'kept', '1:1', 1.0, 1, 1.0, ?)", (str(time.time()),))
+        connection.execute(INSERT, ("kept",))
     database.close()
     shutil.copy(path, tmp_path / "copy.db")
     copy = Database(tmp_path / "copy.db")

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
 from studio.domain import Clip, Made, StudioError, VideoRequest
-from studio.store.files import PICTURE_KEPT_S, Files, is_id
+from studio.store.files import LATENTS_KEPT_S, Files, is_id
 from studio.store.jobs import JobRow
 from studio.store.library import GIVEN_UP, Library
 from studio.store.runs import Run
@@ -34,16 +35,18 @@ def half_make(library: Library, name: str) -> None:
         path.write_bytes(b"video" if path.suffix == ".mp4" else b"poster")
 
 
-def add_clip(library: Library, number: int, created_s: float | None = None, **values: str) -> Clip:
+def add_clip(library: Library, number: int, created_s: float | None = None, owner: str = "", **values: str) -> Clip:
     """A job accepted, made and published, as the queue does it."""
     name = clip_id(number)
     asked = VideoRequest("a ghost in the snow", seed=7, **values)  # type: ignore[arg-type]
     library.jobs.add(JobRow(name, asked, 1000.0 + number, "queued"))
     library.jobs.start_next()
     half_make(library, name)
-    clip = Clip(name, asked, 1000.0 + number if created_s is None else created_s, MADE, f"{name}.mp4", f"{name}.jpg")
+    clip = Clip(name, asked, 1000.0 + number if created_s is None else created_s, MADE, "", "", owner)
     library.publish(clip, Run.of(asked, {"denoising": 2.0}))
-    return clip
+    listed = library.clips.get(name)
+    assert listed is not None
+    return listed
 
 
 @pytest.fixture
@@ -67,6 +70,7 @@ def names(folder: Path) -> list[str]:
 
 def test_a_published_clip_comes_back_equal(library: Library) -> None:
     clip = add_clip(library, 1)
+    assert not {clip.video, clip.poster} & {f"{clip.id}.mp4", f"{clip.id}.jpg"}, "a file's name tells no id"
     again = reopened(library)
     assert again.clips.get(clip.id) == clip
     assert again.clips.newest(10) == [clip]
@@ -85,29 +89,36 @@ def test_every_text_survives_the_row(library: Library) -> None:
     ):
         name = clip_id(number)
         half_make(library, name)
-        clip = Clip(name, request(prompt), float(number), MADE, f"{name}.mp4", f"{name}.jpg")
-        library.publish(clip, Run.of(clip.request, {}))
-        assert library.clips.get(name) == clip
+        clip = library.publish(Clip(name, request(prompt), float(number), MADE, "", ""))
+        assert library.clips.get(name) == replace(clip, number=number + 1)
 
 
-def test_newest_first_in_pages(library: Library) -> None:
-    made = [add_clip(library, number) for number in range(7)]
+def test_newest_first_in_pages_whatever_the_clock_says(library: Library) -> None:
+    made = [add_clip(library, number, created_s=5000.0 - number) for number in range(7)]
     first = library.clips.newest(3)
     assert first == made[:3:-1]
-    second = library.clips.newest(3, first[-1].created_s)
+    second = library.clips.newest(3, first[-1].number)
     assert second == [made[3], made[2], made[1]]
-    assert library.clips.newest(3, second[-1].created_s) == [made[0]]
-    assert library.clips.newest(3, made[0].created_s) == []
+    assert library.clips.newest(3, second[-1].number) == [made[0]]
+    assert library.clips.newest(3, made[0].number) == []
+
+
+def test_each_owner_has_a_gallery(library: Library) -> None:
+    made = [add_clip(library, number, owner="ab"[number % 2]) for number in range(4)]
+    assert library.clips.newest(10, owner="a") == [made[2], made[0]]
+    assert library.clips.newest(10, owner="b") == [made[3], made[1]]
+    assert library.clips.newest(10, owner="c") == []
+    assert library.clips.bytes("a") == library.clips.bytes() / 2 == len(b"video" + b"poster") * 2
 
 
 def test_delete_takes_row_job_and_files(library: Library) -> None:
     clip, other = add_clip(library, 1), add_clip(library, 2)
-    assert library.delete(clip.id)
+    assert library.delete(clip)
     assert library.clips.newest(10) == [other]
     assert library.jobs.get(clip.id) is None
     assert names(library.files.clips) == [other.poster, other.video]
     assert names(library.files.tmp) == []
-    assert not library.delete(clip.id)
+    assert not library.delete(clip)
     assert len(library.runs.newest("pocket", 5)) == 2, "how long it took is kept"
 
 
@@ -139,7 +150,7 @@ def test_a_row_without_its_file_is_no_longer_listed(library: Library, caplog: py
     again = reopened(library)
     assert again.clips.newest(10) == [kept]
     assert names(again.files.clips) == [kept.poster, kept.video]
-    assert f"Clip {lost.id} is no longer listed: its file {lost.video} is missing" in caplog.text
+    assert "clip without file" in caplog.text
     again.close()
 
 
@@ -183,7 +194,7 @@ def test_a_lost_database_does_not_cost_the_clips(library: Library) -> None:
 
 def test_when_publishing_fails_nothing_of_the_clip_remains(library: Library) -> None:
     clip = add_clip(library, 1)
-    library.delete(clip.id)
+    library.delete(clip)
     half_make(library, clip.id)
     with library._database.transaction() as connection:
         connection.execute("DROP TABLE runs")  # so that the last write of the transaction fails
@@ -193,7 +204,7 @@ def test_when_publishing_fails_nothing_of_the_clip_remains(library: Library) -> 
     assert names(library.files.clips) == names(library.files.tmp) == []
 
 
-@pytest.mark.parametrize("moment", ["half made", "files", "one file", "withdrawn"])
+@pytest.mark.parametrize("moment", ["half made", "files", "one file", "row gone"])
 def test_a_kill_at_any_moment_leaves_rows_and_files_in_step(data_dir: Path, moment: str) -> None:
     """A real process is killed between two writes, and the folder is opened again."""
     program = """
@@ -210,9 +221,9 @@ def test_a_kill_at_any_moment_leaves_rows_and_files_in_step(data_dir: Path, mome
         if moment == "files":
             library.files.publish(clip_id(2))
         if moment == "one file":
-            library.files.half_made(clip_id(2))[0].replace(library.files.published(clip_id(2))[0])
-        if moment == "withdrawn":
-            library.files.withdraw(clip_id(1))
+            library.files.half_made(clip_id(2))[0].replace(library.files.clips / f"{clip_id(7)}.mp4")
+        if moment == "row gone":
+            library.clips.remove(clip_id(1))
         os.kill(os.getpid(), signal.SIGKILL)
     """
     root = Path(__file__).parents[2]
@@ -220,7 +231,7 @@ def test_a_kill_at_any_moment_leaves_rows_and_files_in_step(data_dir: Path, mome
     subprocess.run(asked, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=False)
     library = Library(data_dir)
     listed = library.clips.newest(10)
-    assert [clip.id for clip in listed] == ([] if moment == "withdrawn" else [clip_id(1)])
+    assert [clip.id for clip in listed] == ([] if moment == "row gone" else [clip_id(1)])
     assert names(library.files.clips) == [name for clip in listed for name in (clip.poster, clip.video)]
     assert names(library.files.tmp) == []
     job = library.jobs.get(clip_id(2))
@@ -260,21 +271,40 @@ def test_a_job_put_back_keeps_its_place_and_its_attempts(library: Library) -> No
     assert (row.id, row.attempts) == (clip_id(1), 1)
 
 
-def test_after_a_crash_running_jobs_are_tried_once_more_and_then_given_up(library: Library) -> None:
+def test_after_a_crash_running_jobs_are_tried_twice_more_and_then_given_up(library: Library) -> None:
     for number in (1, 2):
         library.jobs.add(JobRow(clip_id(number), request(), 5.0, "queued"))
     states = []
-    for _ in range(3):
+    for _ in range(4):
         library.jobs.start_next()
         library = reopened(library)
         row = library.jobs.get(clip_id(1))
         assert row is not None
         states.append((row.state, row.attempts, row.sentence))
-    assert states == [("queued", 1, ""), ("failed", 2, GIVEN_UP), ("failed", 2, GIVEN_UP)]
+    assert states == [("queued", 1, ""), ("queued", 2, ""), ("failed", 3, GIVEN_UP), ("failed", 3, GIVEN_UP)]
     row = library.jobs.get(clip_id(2))
     assert row is not None
     assert (row.state, row.attempts) == ("queued", 1)
     library.close()
+
+
+def test_latents_are_kept_for_jobs_that_may_go_on_from_them(library: Library) -> None:
+    for number in range(1, 6):
+        library.jobs.add(JobRow(clip_id(number), request(), 5.0, "queued"))
+        library.files.latents(clip_id(number)).write_bytes(b"latents")
+    for number in (1, 2, 3):
+        library.jobs.finish(clip_id(number), "failed", "The disk is full.", can_finish=number < 3)
+    long_ago = time.time() - LATENTS_KEPT_S - 60
+    os.utime(library.files.latents(clip_id(2)), (long_ago, long_ago))
+    library.files.latents(clip_id(9)).write_bytes(b"nobody's")
+    again = reopened(library)
+    kept = [number for number in range(1, 10) if again.files.latents(clip_id(number)).exists()]
+    assert kept == [1, 4, 5]
+    assert not again.jobs.queue_again(clip_id(2))
+    assert not again.jobs.queue_again(clip_id(3))
+    assert again.jobs.queue_again(clip_id(1))
+    assert not again.jobs.queue_again(clip_id(1))
+    again.close()
 
 
 def test_threads_take_each_job_once(library: Library) -> None:
@@ -306,13 +336,16 @@ def test_pictures_are_kept_by_content(library: Library) -> None:
 
 
 def test_only_old_pictures_that_nobody_names_are_swept(library: Library) -> None:
-    unused, used, waiting, fresh = (library.files.keep_picture(data) for data in (b"1", b"2", b"3", b"4"))
+    unused, used, waiting, fresh = (library.keep_picture("a", data) for data in (b"1", b"2", b"3", b"4"))
     add_clip(library, 1, picture=used)
     library.jobs.add(JobRow(clip_id(2), VideoRequest("", picture=waiting), 5.0, "queued"))
-    for name in (unused, used, waiting):
-        os.utime(library.files.picture(name), (0, time.time() - PICTURE_KEPT_S - 60))
+    with library._database.transaction() as connection:
+        connection.execute("UPDATE pictures SET kept_s = kept_s - 90000 WHERE name != ?", (fresh,))
     again = reopened(library)
     assert names(again.files.pictures) == sorted([used, waiting, fresh])
+    assert [again.pictures.is_of("a", name) for name in (unused, used, waiting, fresh)] == [False, True, True, True]
+    assert not again.pictures.is_of("b", used)
+    assert again.pictures.count_today("a") == 1
     again.close()
 
 

@@ -1,0 +1,228 @@
+"""How one task becomes a clip: denoised, kept as latents, decoded, looked at, and written with what it took.
+
+Brings engine and media together: files in, frames and sound made, files out.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from studio.domain import MAX_SEED, Made, Orders, Progress, Report, Stopped, StudioError, Task, Unfinished, VideoRequest
+from studio.engine import catalog, grid
+from studio.engine.latents import Damaged, Latents
+from studio.engine.meter import Meter, Spent
+from studio.engine.pipeline import Generated, VideoPipeline, total_frames
+from studio.media import fault
+from studio.media.join import join
+from studio.media.picture import fit, read_picture
+from studio.media.poster import poster_jpeg
+from studio.media.provenance import tags
+from studio.media.video import Movie, Tags, read_video, write_video
+
+log = logging.getLogger(__name__)
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What a second try may change of a request.
+SAFER = {"guidance_scale", "num_inference_steps", "seed"}
+ADVICE = "Please try another prompt or seed."
+
+
+class Making:
+    """One run of one task, with all that its steps share."""
+
+    def __init__(self, pipeline: VideoPipeline, task: Task, report: Report, orders: Orders, meter: Meter) -> None:
+        self.pipeline, self.task, self.report, self.orders, self.meter = pipeline, task, report, orders, meter
+        width, height = grid.size(task.request.aspect_ratio)
+        self.source = read_video(task.source) if task.source else None
+        self.history = _history(self.source, width, height)
+        self.picture = _fitted(task, width, height)
+        self.before: Spent | None = None  # what an earlier run of this task took
+
+    def run(self) -> Made:
+        latents = self._kept() or self._denoised(self.task.request)
+        with self._unfinished():
+            generated = self.pipeline.decode(latents, self.report, self.orders)
+        if reason := self._fault(generated):
+            latents = self._made_safely(latents, reason)
+            with self._unfinished():
+                generated = self.pipeline.decode(latents, self.report, self.orders)
+            if second := self._fault(generated):
+                self.task.latents.unlink(missing_ok=True)
+                raise StudioError(
+                    f"The clip {reason}; made again with {_settings(latents.request)} it {second}. {ADVICE}"
+                )
+        with self._unfinished():
+            return self._written(latents, self._movie(generated))
+
+    def _kept(self) -> Latents | None:
+        """The latents of an earlier run, if they are whole and of this request."""
+        if not self.task.latents.exists():
+            return None
+        try:
+            latents = Latents.load(self.task.latents)
+            asked = self.task.request
+            if _changed(asked, latents.request).keys() - SAFER or latents.num_frames != total_frames(
+                asked, self.history
+            ):
+                raise Damaged("they are of another request")
+        except Damaged as reason:
+            log.warning(
+                "The latents of %s cannot be used, so the clip is made from the start: %s", self.task.id, reason
+            )
+            return None
+        self.before = latents.spent
+        return latents
+
+    def _denoised(self, request: VideoRequest, note: str = "") -> Latents:
+        latents = self.pipeline.denoise(request, self.report, self.orders, self.picture, self.history)
+        latents = replace(latents, note=note, spent=self.meter.spent(self.before))
+        try:
+            latents.save(self.task.latents)
+        except OSError:
+            log.warning("The latents of %s could not be kept", self.task.id, exc_info=True)
+        return latents
+
+    def _made_safely(self, latents: Latents, reason: str) -> Latents:
+        """The one second try. StudioError where there can be none."""
+        self.task.latents.unlink(missing_ok=True)
+        if latents.note:
+            raise StudioError(f"The clip {reason}, although it was made again with safer settings. {ADVICE}")
+        if self.orders() == "keep":
+            done, total = latents.steps_done, latents.request.num_inference_steps
+            raise StudioError(f"What stood after {done} of {total} steps {reason}, so there was nothing to keep.")
+        request = _safer(latents.request)
+        log.warning("The clip %s %s; it is made again with %s", self.task.id, reason, _settings(request))
+        return self._denoised(request, f"The first try {reason}, so it was made again with {_settings(request)}.")
+
+    def _fault(self, generated: Generated) -> str | None:
+        if not generated.is_finite:
+            return fault.NO_NUMBERS
+        given = self.history if self.history is not None else None if self.picture is None else self.picture[None]
+        # A clip that starts from a black picture may stay black.
+        is_picture_meant = given is not None and fault.in_picture(given) is not None
+        of_picture = None if is_picture_meant else fault.in_picture(generated.frames)
+        return of_picture or (None if generated.sound is None else fault.in_sound(generated.sound))
+
+    def _movie(self, made: Generated) -> Movie:
+        movie = Movie(made.frames, made.frame_rate, made.sound, made.sampling_rate)
+        if self.source is None or self.history is None:
+            return movie
+        return join(self.source, movie, overlap=len(self.history))
+
+    def _written(self, latents: Latents, movie: Movie) -> Made:
+        """Encode the clip, then say in the file and in the answer alike what all of that took."""
+        task = self.task
+        self.report(Progress("encoding"))
+        made = self._made(latents, movie)
+
+        def texts() -> Tags:
+            nonlocal made
+            made = self._made(latents, movie)
+            return tags(latents.request, {**_facts(made), "clip": task.id})
+
+        task.poster.write_bytes(poster_jpeg(movie.frames))
+        write_video(task.target, movie, texts, lambda: self.orders() == "stop", begins_as=task.source)
+        return made
+
+    def _made(self, latents: Latents, movie: Movie) -> Made:
+        num_frames, height, width, _ = movie.frames.shape
+        spent = self.meter.spent(self.before)
+        return Made(
+            width=width,
+            height=height,
+            num_frames=num_frames,
+            frame_rate=movie.frame_rate,
+            has_sound=movie.sound is not None,
+            elapsed_seconds=spent.seconds,
+            steps_done=latents.steps_done,
+            energy_wh=spent.energy_wh,
+            is_energy_measured=spent.is_energy_measured,
+            peak_memory_bytes=spent.peak_memory_bytes,
+            note=latents.note,
+            changed=_changed(self.task.request, latents.request),
+        )
+
+    @contextmanager
+    def _unfinished(self) -> Iterator[None]:
+        """What fails in here fails after denoising: where the latents are kept, say so."""
+        try:
+            yield
+        except Stopped:
+            raise
+        except Exception as error:
+            if not self.task.latents.exists():
+                raise
+            log.exception("The clip %s could not be finished", self.task.id)
+            raise Unfinished(f"{_said(error)} What was denoised is kept, so the clip can be finished later.") from error
+
+
+def _facts(made: Made) -> dict[str, Any]:
+    """What the recipe in the file says beside the request."""
+    facts = {
+        "width": made.width,
+        "height": made.height,
+        "num_frames": made.num_frames,
+        "frame_rate": made.frame_rate,
+        "has_sound": made.has_sound,
+        "steps_done": made.steps_done,
+        "elapsed_seconds": made.elapsed_seconds,
+        "energy_wh": made.energy_wh,
+        "energy_is_measured": made.is_energy_measured,
+    }
+    return {**facts, "note": made.note} if made.note else facts
+
+
+def _safer(request: VideoRequest) -> VideoRequest:
+    card = catalog.card(request.model)
+    return replace(
+        request,
+        guidance_scale=card.default_guidance,
+        num_inference_steps=max(request.num_inference_steps, card.default_steps),
+        seed=(request.seed + 1) % (MAX_SEED + 1),
+    )
+
+
+def _changed(asked: VideoRequest, used: VideoRequest) -> dict[str, Any]:
+    """The fields of `used` that are not as asked."""
+    before = asked.to_dict()
+    return {name: value for name, value in used.to_dict().items() if value != before[name]}
+
+
+def _settings(request: VideoRequest) -> str:
+    return f"guidance {request.guidance_scale:g}, {request.num_inference_steps} steps and seed {request.seed}"
+
+
+def _said(error: Exception) -> str:
+    """One sentence on what failed after denoising."""
+    if isinstance(error, StudioError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return f"There is no room left on the disk ({error.strerror}), so the clip could not be written."
+    lines = str(error).strip().splitlines()
+    return (
+        f"Something went wrong after denoising ({type(error).__name__}: {lines[0][:200] if lines else 'no message'})."
+    )
+
+
+def _fitted(task: Task, width: int, height: int) -> np.ndarray | None:
+    return fit(read_picture(task.picture), width, height, task.request.picture_fit) if task.picture else None
+
+
+def _history(source: Movie | None, width: int, height: int) -> np.ndarray | None:
+    """The last frames of the clip to extend, as many as the model looks back on: 4k+1 of them."""
+    if source is None:
+        return None
+    is_high, is_wide = source.frames.shape[1:3]
+    if (is_wide, is_high) != (width, height):
+        raise StudioError(
+            f"A clip can be extended in its own size only: this one is {is_wide}x{is_high} px, "
+            f"the model makes {width}x{height} px."
+        )
+    return source.frames[-grid.whole_frames(min(grid.OVERLAP_FRAMES, len(source.frames))) :]

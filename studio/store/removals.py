@@ -1,0 +1,37 @@
+"""What was swept, when and why, so that its owner is told. Knows no clips."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+from studio.store.database import Database
+
+Reason = Literal["age", "size"]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """So many clips of one owner that were removed together; `number` grows."""
+
+    number: int
+    clips: int
+    reason: Reason
+    removed_s: float
+
+
+class Removals:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, owner: str, clips: int, reason: str) -> None:
+        with self._database.transaction() as connection:
+            connection.execute(
+                "INSERT INTO removals (owner, clips, reason, removed_s) VALUES (?, ?, ?, ?)",
+                (owner, clips, reason, time.time()),
+            )
+
+    def newest(self, owner: str, limit: int) -> list[Removal]:
+        rows = self._database.rows("SELECT * FROM removals WHERE owner = ? ORDER BY number DESC LIMIT ?", owner, limit)
+        return [Removal(row["number"], row["clips"], row["reason"], row["removed_s"]) for row in rows]

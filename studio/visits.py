@@ -1,0 +1,280 @@
+"""What one visitor may ask of the studio: its own jobs, clips and pictures, and nobody else's.
+
+A visit is made for each message from outside. Checks what comes and answers with domain objects or a StudioError;
+to a stranger another visitor's things are as if they were not there. Knows no page and no HTTP.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from studio import estimate
+from studio.domain import EVERYONE, MAX_SEED, NEW_SEED, Clip, Job, ModelCard, Queued, StudioError, VideoRequest
+from studio.engine import catalog, grid
+from studio.jobs import JobQueue
+from studio.media.picture import png_bytes, read_picture
+from studio.media.video import last_frame
+from studio.settings import MEGABYTE, MEGAPIXEL, Settings
+from studio.store.files import is_id, shown
+from studio.store.library import Library
+from studio.store.removals import Removal
+
+log = logging.getLogger(__name__)
+
+MAX_LISTED = 1000
+REMOVALS_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Visit:
+    """The studio as `owner` sees it. Safe to use from any thread."""
+
+    owner: str
+    settings: Settings
+    library: Library
+    queue: JobQueue
+
+    # Making clips
+
+    def submit(self, request: VideoRequest) -> Job:
+        """Check the request, draw its seed if it has none, and queue it."""
+        self.check(request)
+        self._check_room()
+        if request.seed == NEW_SEED:
+            request = request.with_seed(secrets.randbelow(MAX_SEED + 1))
+        job = Job(uuid.uuid4().hex, request, time.time(), Queued(), self.owner)
+        self.queue.submit(job)
+        prompt = {"prompt": request.prompt} if self.settings.log_prompts else {}
+        log.info("job accepted", extra={"job": job.id, "model": request.model, "seconds": request.seconds, **prompt})
+        return job
+
+    def regenerate(self, clip_id: str, seed: int | None = None) -> Job:
+        """The same request again: with its own seed (None), a new one (-1) or this one."""
+        clip = self.clip(clip_id)
+        same = clip.request.seed
+        return self.submit(replace(clip.request, seed=same if seed is None else seed, parent=clip.id))
+
+    def extend(self, clip_id: str, seconds: float, prompt: str = "", seed: int = NEW_SEED) -> Job:
+        """A longer clip: the old frames and sound, then about `seconds` more; an empty prompt is the clip's own."""
+        clip = self.clip(clip_id)
+        if not isinstance(prompt, str):
+            raise StudioError(f"A prompt is text; this is {type(prompt).__name__}.")
+        request = replace(
+            clip.request,
+            prompt=prompt if prompt.strip() else clip.request.prompt,
+            seconds=seconds,
+            seed=seed,
+            sound=clip.made.has_sound,
+            picture=None,
+            extends=clip.id,
+            parent=clip.id,
+        )
+        return self.submit(request)
+
+    # Following jobs
+
+    def cancel(self, job_id: str, keep: bool = False) -> bool:
+        """Ask a job to stop, or to `keep` the clip as far as it is; False when it was over already."""
+        if not isinstance(keep, bool):
+            raise StudioError(f"Whether to keep is true or false; not {shown(keep)}.")
+        return self.queue.cancel(self.job(job_id).id, keep)
+
+    def finish(self, job_id: str) -> Job:
+        """Try once more to make the clip of a failed job from the latents that were kept of it."""
+        self._check_room()
+        if not self.queue.finish(self.job(job_id).id):
+            raise StudioError("Only a job that failed with its latents finished can be finished; of this one none lie.")
+        return self.job(job_id)
+
+    def job(self, job_id: str) -> Job:
+        job = self.queue.job(job_id) if is_id(job_id) else None
+        if job is None or job.owner != self.owner:
+            raise StudioError(f"There is no job {shown(job_id)}; it may have been deleted with its clip.")
+        return job
+
+    def jobs(self) -> list[Job]:
+        """The visitor's own unfinished jobs: the running one first, then those that wait, in their order."""
+        return [job for job in self.queue.unfinished() if job.owner == self.owner]
+
+    def position(self, job_id: str) -> int:
+        """0 when the job runs or is over, 1 when it is the next of all, and so on."""
+        self.job(job_id)
+        waiting = [job.id for job in self.queue.unfinished() if isinstance(job.state, Queued)]
+        return waiting.index(job_id) + 1 if job_id in waiting else 0
+
+    def remaining_s(self, job_id: str) -> float | None:
+        """Seconds until this job's clip is there, those before it counted in; None when that cannot be known."""
+        self.job(job_id)
+        total_s = 0.0
+        for job in self.queue.unfinished():
+            runs = self.library.runs.newest(job.request.model, estimate.RUNS_LOOKED_AT)
+            left_s = estimate.remaining_s(job.request, runs, self.queue.pace(job.id))
+            if left_s is None:
+                return None
+            total_s += left_s
+            if job.id == job_id:
+                return total_s
+        return None
+
+    def watch(self, job_id: str, timeout_s: float) -> Job:
+        """Wait until the job is over or the time is; returns it as it is then."""
+        job = self.queue.watch(self.job(job_id).id, timeout_s)
+        return job or self.job(job_id)
+
+    # The gallery
+
+    def clips(self, limit: int = 50, before: int | None = None) -> list[Clip]:
+        """Newest first. `before` is the `number` of the last clip of the page before."""
+        _check_page(limit, before)
+        return self.library.clips.newest(limit, before, self.owner)
+
+    def showcase(self, limit: int = 50, before: int | None = None) -> list[Clip]:
+        """What visitors chose to show to everyone, newest first; StudioError where there is no showcase."""
+        self._check_showcase()
+        _check_page(limit, before)
+        return self.library.clips.shown(limit, before)
+
+    def clip(self, clip_id: str) -> Clip:
+        clip = self.library.clips.get(clip_id) if is_id(clip_id) else None
+        if clip is None or clip.owner != self.owner:
+            raise StudioError(f"There is no clip {shown(clip_id)} in the gallery.")
+        return clip
+
+    def visible_clip(self, clip_id: str) -> Clip:
+        """The visitor's own clip, or one of the showcase."""
+        clip = self.library.clips.get(clip_id) if is_id(clip_id) and self.settings.showcase else None
+        return clip if clip is not None and clip.is_shown else self.clip(clip_id)
+
+    def video_path(self, clip_id: str) -> Path:
+        return self.library.files.clips / self.clip(clip_id).video
+
+    def poster_path(self, clip_id: str) -> Path:
+        return self.library.files.clips / self.clip(clip_id).poster
+
+    def delete(self, clip_id: str) -> None:
+        """Remove the clip, its files and the job that made it. Clips that grew from it stay."""
+        self.library.delete(self.clip(clip_id))
+
+    def favour(self, clip_id: str, is_favourite: bool) -> None:
+        """A favourite is never swept."""
+        _check_truth("favourite", is_favourite)
+        self.library.clips.favour(self.clip(clip_id).id, is_favourite)
+
+    def show(self, clip_id: str, is_shown: bool) -> None:
+        """Put the clip into the showcase, or take it back."""
+        self._check_showcase()
+        _check_truth("shown", is_shown)
+        self.library.clips.show(self.clip(clip_id).id, is_shown)
+
+    def removals(self) -> list[Removal]:
+        """What was swept of this visitor's clips, the newest first."""
+        return self.library.removals.newest(self.owner, REMOVALS_TOLD)
+
+    # Pictures
+
+    def keep_picture(self, path: str | Path) -> str:
+        """Check an uploaded picture and store it upright; returns its name for `VideoRequest.picture`."""
+        sent, most = self.library.pictures.count_today(self.owner), self.settings.max_pictures_per_visitor
+        if self.owner != EVERYONE and sent >= most:
+            raise StudioError(f"You may send {most} pictures a day at most and have sent {sent}.")
+        self._check_room()
+        picture = read_picture(path, self.settings.max_picture_pixels, self.settings.max_upload_bytes)
+        return self.library.keep_picture(self.owner, png_bytes(picture))
+
+    def keep_last_frame(self, clip_id: str) -> str:
+        """Store the clip's last frame without loss; returns its name for `VideoRequest.picture`."""
+        return self.library.keep_picture(self.owner, png_bytes(last_frame(self.video_path(clip_id))))
+
+    def picture_path(self, name: str) -> Path:
+        path = self.library.files.picture(name)
+        if not self.library.pictures.is_of(self.owner, name):
+            raise StudioError(f"The picture {name[:8]}... is no longer here; please choose it again.")
+        return path
+
+    # Checks
+
+    def check(self, request: VideoRequest) -> None:
+        """Raise StudioError with one sentence for the first rule that the request breaks here."""
+        card = catalog.card(request.model)
+        request.check(card.limits)
+        _check_text("prompt", request.prompt)
+        _check_text("negative prompt", request.negative_prompt)
+        if request.sound and not card.has_sound:
+            raise StudioError(f"The model {card.name} makes no sound; please switch sound off.")
+        if request.parent is not None and not is_id(request.parent):
+            raise StudioError(f"A parent is the id of a clip; not {shown(request.parent)}.")
+        if request.picture is not None:
+            self.picture_path(request.picture)
+        if request.extends is not None:
+            _check_extension(request, self.clip(request.extends), card)
+        width, height = grid.size(request.aspect_ratio)
+        volume, most = width * height * grid.num_frames(request.seconds), self.settings.max_pixel_frames
+        if volume > most:
+            raise StudioError(
+                f"A clip may have {most / MEGAPIXEL:.10g} million pixels in all its frames; "
+                f"this one would have {volume / MEGAPIXEL:.1f} million."
+            )
+
+    def _check_room(self) -> None:
+        free, wanted = self.library.files.free_bytes(), self.settings.min_free_disk_bytes
+        if free < wanted:
+            raise StudioError(
+                f"Flipbook wants {wanted // MEGABYTE} MB of free disk before it starts a clip; there are "
+                f"{free // MEGABYTE} MB. Please delete some clips or free some space."
+            )
+        yours = None if self.owner == EVERYONE else self.owner
+        for whose, owner, most in (
+            ("All clips together", None, self.settings.max_disk_bytes),
+            ("Your clips", yours, self.settings.max_disk_per_visitor_bytes if yours else 0),
+        ):
+            taken = self.library.clips.bytes(owner) if most else 0
+            if most and taken >= most:
+                raise StudioError(
+                    f"{whose} may take {most // MEGABYTE} MB at most and take {taken // MEGABYTE} MB. "
+                    "Please delete some clips."
+                )
+
+    def _check_showcase(self) -> None:
+        if not self.settings.showcase:
+            raise StudioError("This studio has no showcase; SHOWCASE=1 switches one on.")
+
+
+def _check_extension(request: VideoRequest, clip: Clip, card: ModelCard) -> None:
+    if request.picture is not None:
+        raise StudioError("A clip starts from a picture or goes on from another clip; this request asks for both.")
+    if request.aspect_ratio != clip.request.aspect_ratio:
+        raise StudioError(
+            f"An extension keeps the clip's aspect ratio, {clip.request.aspect_ratio}; not {request.aspect_ratio}."
+        )
+    length_s = clip.made.num_frames / clip.made.frame_rate
+    if length_s + request.seconds > card.limits.max_clip_seconds:
+        raise StudioError(
+            f"A clip may become {card.limits.max_clip_seconds:g} s long at most; this one has {length_s:.1f} s "
+            f"and would get {request.seconds:g} s more."
+        )
+
+
+def _check_text(name: str, text: str) -> None:
+    """Text from JavaScript may hold half of a pair of code units, which no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise StudioError(f"Character {error.start + 1} of the {name} is broken: half of a pair.") from error
+
+
+def _check_truth(name: str, value: object) -> None:
+    if not isinstance(value, bool):
+        raise StudioError(f"Whether a clip is {name} is true or false; not {shown(value)}.")
+
+
+def _check_page(limit: object, before: object) -> None:
+    if not isinstance(limit, int) or isinstance(limit, bool) or not 1 <= limit <= MAX_LISTED:
+        raise StudioError(f"The limit is a whole number from 1 to {MAX_LISTED}; not {shown(limit)}.")
+    is_number = isinstance(before, int) and not isinstance(before, bool) and abs(before) < 2**62
+    if before is not None and not is_number:
+        raise StudioError(f"`before` is the number of a clip; not {shown(before)}.")

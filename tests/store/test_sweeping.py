@@ -1,0 +1,50 @@
+"""Old clips go only where a limit asks for it: the oldest first, favourites never, and their owners are told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from studio.store.library import Library
+from tests.store.test_library import add_clip
+
+
+@pytest.fixture
+def library(data_dir: Path) -> Iterator[Library]:
+    opened = Library(data_dir)
+    yield opened
+    opened.close()
+
+
+def test_nothing_is_swept_without_a_limit(library: Library) -> None:
+    clip = add_clip(library, 1, created_s=0.0)
+    assert library.sweep_clips(0, 0) == 0
+    assert library.clips.newest(10) == [clip]
+
+
+def test_old_clips_are_swept_but_favourites_never(library: Library) -> None:
+    now = time.time()
+    old, loved, fresh = (
+        add_clip(library, number, created_s=now - days * 86_400) for number, days in ((1, 9), (2, 9), (3, 1))
+    )
+    library.clips.favour(loved.id, True)
+    assert library.sweep_clips(keep_days=7, keep_bytes=0) == 1
+    assert [clip.id for clip in library.clips.newest(10)] == [fresh.id, loved.id]
+    assert not (library.files.clips / old.video).exists()
+    (told,) = library.removals.newest("", 5)
+    assert (told.clips, told.reason) == (1, "age")
+
+
+def test_the_oldest_go_until_the_rest_fits(library: Library) -> None:
+    one = len(b"video" + b"poster")
+    made = [add_clip(library, number, owner="ab"[number % 2]) for number in range(6)]
+    library.clips.favour(made[0].id, True)
+    assert library.sweep_clips(keep_days=0, keep_bytes=3 * one) == 3
+    assert library.clips.newest(10) == [made[5], made[4], replace(made[0], is_favourite=True)]
+    assert [(told.clips, told.reason) for told in library.removals.newest("b", 5)] == [(2, "size")]
+    assert [(told.clips, told.reason) for told in library.removals.newest("a", 5)] == [(1, "size")]
+    assert library.sweep_clips(keep_days=0, keep_bytes=3 * one) == 0

@@ -1,0 +1,256 @@
+"""Visitors: with private galleries nobody reaches another's things; limits are each visitor's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from studio.domain import EVERYONE, Clip, Done, Failed, Made, StudioError, VideoRequest
+from studio.service import Studio
+from studio.settings import MEGABYTE, Settings
+from studio.store.runs import Run
+from studio.visits import Visit
+
+ANNA, BERT = "a" * 32, "b" * 32
+ASKED = VideoRequest("a ghost in the snow", seconds=1.0, num_inference_steps=2, seed=1)
+MADE = Made(224, 128, 13, 12.0, True, 3.5)
+
+
+@pytest.fixture
+def hosted(settings: Settings) -> Iterator[Studio]:
+    """A studio with private galleries; its worker rests, so that jobs wait."""
+    opened = Studio.open(
+        replace(settings, has_private_galleries=True, max_queued_per_visitor=2, max_queued=3, showcase=True),
+        start=False,
+    )
+    yield opened
+    opened.close()
+
+
+def own_clip(visit: Visit, size_bytes: int = 10) -> Clip:
+    """A job of the visitor that is done; its files hold no film."""
+    job = visit.submit(ASKED)
+    assert visit.library.jobs.start_next() is not None
+    video, poster = visit.library.files.half_made(job.id)
+    video.write_bytes(bytes(size_bytes))
+    poster.write_bytes(b"")
+    visit.library.publish(Clip(job.id, job.request, 1.0, MADE, "", "", visit.owner), Run.of(ASKED, {"denoising": 2.0}))
+    return visit.clip(job.id)
+
+
+def test_a_shared_gallery_is_everyones(studio: Studio) -> None:
+    assert studio.visit().owner == studio.visit(ANNA).owner == studio.visit(BERT, "bert").owner == EVERYONE
+
+
+def test_a_private_gallery_is_known_by_its_secret(hosted: Studio) -> None:
+    anna, again, bert = hosted.visit(ANNA), hosted.visit(ANNA), hosted.visit(BERT)
+    assert anna.owner == again.owner != bert.owner
+    assert ANNA not in anna.owner, "who reads the database cannot come as her"
+    signed_in = hosted.visit(ANNA, "bert")
+    assert signed_in.owner == hosted.visit(BERT, "bert").owner != anna.owner, "who signed in counts"
+
+
+@pytest.mark.parametrize("visitor", [None, "", "a" * 31, "A" * 32, "a" * 32 + "\n", "a" * 100_000, 7, ["a"], {}, b"a"])
+def test_without_a_secret_there_is_no_private_gallery(hosted: Studio, visitor: Any) -> None:
+    with pytest.raises(StudioError, match="Galleries are private here") as caught:
+        hosted.visit(visitor)
+    assert len(str(caught.value)) < 200
+
+
+CLIP_CALLS: list[Callable[[Visit, str], object]] = [
+    lambda visit, clip: visit.clip(clip),
+    lambda visit, clip: visit.visible_clip(clip),
+    lambda visit, clip: visit.video_path(clip),
+    lambda visit, clip: visit.poster_path(clip),
+    lambda visit, clip: visit.delete(clip),
+    lambda visit, clip: visit.favour(clip, True),
+    lambda visit, clip: visit.show(clip, True),
+    lambda visit, clip: visit.regenerate(clip),
+    lambda visit, clip: visit.extend(clip, 1.0),
+    lambda visit, clip: visit.submit(replace(ASKED, extends=clip)),
+    lambda visit, clip: visit.keep_last_frame(clip),
+]
+JOB_CALLS: list[Callable[[Visit, str], object]] = [
+    lambda visit, job: visit.job(job),
+    lambda visit, job: visit.cancel(job),
+    lambda visit, job: visit.cancel(job, keep=True),
+    lambda visit, job: visit.finish(job),
+    lambda visit, job: visit.position(job),
+    lambda visit, job: visit.remaining_s(job),
+    lambda visit, job: visit.watch(job, 0.1),
+]
+
+
+@pytest.mark.parametrize("number", range(len(CLIP_CALLS)))
+def test_a_strangers_clip_is_as_if_it_were_not_there(hosted: Studio, number: int) -> None:
+    anna, bert = hosted.visit(ANNA), hosted.visit(BERT)
+    clip = own_clip(anna)
+    said = []
+    for clip_id in (clip.id, "f" * 32):
+        with pytest.raises(StudioError) as caught:
+            CLIP_CALLS[number](bert, clip_id)
+        said.append(str(caught.value).replace(clip_id, "?"))
+    assert said[0] == said[1] == "There is no clip '?' in the gallery."
+    assert (anna.clips(), bert.clips()) == ([clip], [])
+
+
+@pytest.mark.parametrize("number", range(len(JOB_CALLS)))
+def test_a_strangers_job_is_as_if_it_were_not_there(hosted: Studio, number: int) -> None:
+    anna, bert = hosted.visit(ANNA), hosted.visit(BERT)
+    job = anna.submit(ASKED)
+    with pytest.raises(StudioError, match="There is no job"):
+        JOB_CALLS[number](bert, job.id)
+    assert ([job.id], []) == ([job.id for job in anna.jobs()], bert.jobs())
+
+
+def test_a_strangers_picture_cannot_be_used_even_by_name(hosted: Studio, tmp_path: Path) -> None:
+    anna, bert = hosted.visit(ANNA), hosted.visit(BERT)
+    Image.new("RGB", (64, 64), "orange").save(tmp_path / "upload.png")
+    name = anna.keep_picture(tmp_path / "upload.png")
+    assert anna.submit(replace(ASKED, picture=name)).request.picture == name
+    with pytest.raises(StudioError, match="no longer here; please choose it again"):
+        bert.submit(replace(ASKED, picture=name))
+    assert bert.keep_picture(tmp_path / "upload.png") == name
+    assert bert.submit(replace(ASKED, picture=name)).owner == bert.owner
+
+
+def test_a_file_tells_no_id(hosted: Studio) -> None:
+    clip = own_clip(hosted.visit(ANNA))
+    assert clip.id not in clip.video + clip.poster
+
+
+# Limits
+
+
+def test_each_visitor_has_a_place_in_the_queue_and_the_queue_an_end(hosted: Studio) -> None:
+    anna, bert = hosted.visit(ANNA), hosted.visit(BERT)
+    for _ in range(2):
+        anna.submit(ASKED)
+    with pytest.raises(StudioError, match="You may have 2 waiting clips at most and have 2; please try again"):
+        anna.submit(ASKED)
+    bert.submit(ASKED)
+    with pytest.raises(StudioError, match="The queue holds 3 waiting clips at most and has 3"):
+        hosted.visit("c" * 32).submit(ASKED)
+    assert bert.position(bert.jobs()[0].id) == 3, "the place is that in the whole queue"
+
+
+def test_pictures_a_day(hosted: Studio, tmp_path: Path) -> None:
+    anna = replace(hosted.visit(ANNA), settings=replace(hosted.settings, max_pictures_per_visitor=2))
+    for number in range(3):
+        Image.new("RGB", (64, 64), (number, 0, 0)).save(tmp_path / f"{number}.png")
+    for number in range(2):
+        anna.keep_picture(tmp_path / f"{number}.png")
+    with pytest.raises(StudioError, match="You may send 2 pictures a day at most and have sent 2"):
+        anna.keep_picture(tmp_path / "2.png")
+
+
+def test_pixels_and_frames(studio: Studio, visit: Visit) -> None:
+    small = replace(visit, settings=replace(studio.settings, max_pixel_frames=500_000))
+    small.check(replace(ASKED, seconds=1.0))
+    with pytest.raises(StudioError, match=r"may have 0\.5 million pixels in all its frames; this one would have 0\.7"):
+        small.check(replace(ASKED, seconds=2.0))
+
+
+def test_disk_for_all_and_for_each(hosted: Studio) -> None:
+    limits = replace(hosted.settings, max_disk_bytes=3 * MEGABYTE, max_disk_per_visitor_bytes=2 * MEGABYTE)
+    anna, bert = (replace(hosted.visit(who), settings=limits) for who in (ANNA, BERT))
+    own_clip(anna, 2 * MEGABYTE)
+    with pytest.raises(StudioError, match=r"Your clips may take 2 MB at most and take 2 MB\. Please delete"):
+        anna.submit(ASKED)
+    clip = own_clip(bert, MEGABYTE)
+    for visit in (anna, bert):
+        with pytest.raises(StudioError, match="All clips together may take 3 MB at most and take 3 MB"):
+            visit.submit(ASKED)
+    bert.delete(clip.id)
+    assert bert.submit(ASKED)
+
+
+# Favourites, the showcase, what was kept of a failure
+
+
+def test_favourites_and_the_showcase(hosted: Studio) -> None:
+    anna, bert = hosted.visit(ANNA), hosted.visit(BERT)
+    clip = own_clip(anna)
+    anna.favour(clip.id, True)
+    assert anna.clip(clip.id).is_favourite
+    assert bert.showcase() == []
+    anna.show(clip.id, True)
+    (shown,) = bert.showcase()
+    assert shown == bert.visible_clip(clip.id) == anna.clip(clip.id)
+    with pytest.raises(StudioError, match="There is no clip"):
+        bert.delete(clip.id)
+    anna.show(clip.id, False)
+    assert bert.showcase() == []
+    for value in (1, None, "true"):
+        with pytest.raises(StudioError, match="is true or false; not"):
+            anna.favour(clip.id, value)  # type: ignore[arg-type]
+
+
+def test_without_a_showcase_nothing_is_shown(studio: Studio, visit: Visit) -> None:
+    clip = own_clip(visit)
+    for call in (visit.showcase, lambda: visit.show(clip.id, True)):
+        with pytest.raises(StudioError, match="This studio has no showcase"):
+            call()
+
+
+def test_a_failed_job_with_latents_is_finished(hosted: Studio) -> None:
+    anna = hosted.visit(ANNA)
+    job = anna.submit(ASKED)
+    with pytest.raises(StudioError, match="Only a job that failed with its latents finished"):
+        anna.finish(job.id)
+    anna.library.jobs.finish(job.id, "failed", "The disk was full.", can_finish=True)
+    assert anna.job(job.id).state == Failed("The disk was full.", can_finish=True)
+    assert anna.finish(job.id).id == job.id
+    assert [job.id for job in anna.jobs()] == [job.id]
+
+
+def test_a_swept_clip_is_told_to_its_owner(hosted: Studio) -> None:
+    anna, bert = hosted.visit(ANNA), hosted.visit(BERT)
+    own_clip(anna, 20)
+    own_clip(bert, 20)
+    anna.library.sweep_clips(keep_days=0, keep_bytes=30)
+    assert [told.clips for told in anna.removals()] == [1]
+    assert bert.removals() == []
+
+
+def test_health_names_nobody(hosted: Studio) -> None:
+    anna = hosted.visit(ANNA)
+    clip = own_clip(anna)
+    anna.submit(replace(ASKED, prompt="a secret"))
+    health = hosted.health()
+    assert (health.waiting, health.running, health.jobs) == (1, 0, {"done": 1, "queued": 1})
+    assert not any(secret in str(health) for secret in (ANNA, anna.owner, clip.id, "secret", str(hosted.clips_dir)))
+
+
+def test_what_a_clip_will_take_is_learnt(studio: Studio, visit: Visit) -> None:
+    assert studio.estimate(ASKED) is None
+    own_clip(visit)
+    guess = studio.estimate(ASKED)
+    assert guess is not None
+    assert guess.seconds == pytest.approx(2.0, rel=0.2)
+    with pytest.raises(StudioError, match="The length in seconds"):
+        studio.estimate(replace(ASKED, seconds=99.0))
+
+
+def test_whose_job_becomes_whose_clip(settings: Settings) -> None:
+    """With the real model, from end to end."""
+    opened = Studio.open(replace(settings, has_private_galleries=True))
+    anna, bert = opened.visit(ANNA), opened.visit(BERT)
+    job = anna.submit(ASKED)
+    state = anna.watch(job.id, 120).state
+    assert state == Done(job.id)
+    assert [clip.owner for clip in anna.clips()] == [anna.owner]
+    assert bert.clips() == []
+    opened.close()
+
+
+def test_models_and_advice(studio: Studio) -> None:
+    assert [card.name for card in studio.models()] == ["pocket"]
+    assert studio.advise("pocket", "a zeppelin") is not None
+    with pytest.raises(StudioError, match="There is no model"):
+        studio.advise("sora", "a ghost")
