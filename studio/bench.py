@@ -1,4 +1,4 @@
-"""`make bench`: where the seconds of a default clip go on this machine, and what the studio adds to plain diffusers.
+"""`make bench`: where a default clip's seconds go, what the studio adds to plain diffusers, how far estimates are off.
 
 Runs alternate, and medians are printed, because machines are noisy; compare the ratios, not the seconds.
 """
@@ -18,15 +18,24 @@ from typing import Any
 
 import numpy as np
 
-from studio.domain import VideoRequest
+from studio import estimate
+from studio.domain import Phase, Progress, Report, Task, VideoRequest
 from studio.engine import attention, grid
 from studio.engine.families import ltx2
-from studio.engine.pipeline import VideoPipeline
+from studio.engine.pipeline import Generated, VideoPipeline
+from studio.executors.local import LocalExecutor
 from studio.media.provenance import tags
 from studio.media.video import Movie, write_video
+from studio.store.runs import Run
 
 ROUNDS = 5
 REQUEST = VideoRequest("a cat walks to the right in a meadow", seed=7)
+# Shape, seconds, steps and guidance of small clips that differ in all of these.
+SPREAD = (
+    ("1:1", 1.0, 2, 3.0), ("1:1", 2.0, 6, 3.0), ("1:1", 3.0, 4, 1.0), ("16:9", 1.0, 4, 3.0), ("16:9", 2.0, 2, 1.0),
+    ("16:9", 3.0, 6, 3.0), ("4:3", 1.0, 6, 3.0), ("4:3", 2.0, 3, 3.0), ("4:3", 3.0, 2, 3.0), ("9:16", 1.0, 8, 3.0),
+    ("9:16", 2.0, 4, 5.0), ("3:4", 3.0, 3, 3.0),
+)  # fmt: skip
 ROOT = Path(__file__).parent.parent
 
 
@@ -45,6 +54,9 @@ def main() -> None:
     print("\n| one clip's frames and sound | seconds | against plain diffusers | frames |\n|---|---|---|---|")
     for row in against_diffusers(pipeline):
         print(row)
+    print(f"\n| estimate of one clip from {len(SPREAD) - 1} others | median error | largest |\n|---|---|---|")
+    for name, errors in estimate_errors(pipeline).items():
+        print(f"| {name} | {100 * median(errors):.0f} % | {100 * max(errors):.0f} % |")
 
 
 def page_ready() -> float:
@@ -73,10 +85,16 @@ def page_ready() -> float:
 def clip(pipeline: VideoPipeline) -> dict[str, float]:
     """Seconds of every phase of a warm default clip, medians."""
     found: dict[str, list[float]] = {}
+    began: dict[str, float] = {}
+
+    def watch(progress: Progress) -> None:
+        began.setdefault(progress.phase, time.perf_counter())
+
     generate(pipeline)
     for _ in range(ROUNDS):
+        began.clear()
         started = time.perf_counter()
-        made = generate(pipeline)
+        made = generate(pipeline, watch)
         generated = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder:
             movie = Movie(made.frames, made.frame_rate, made.sound, made.sampling_rate)
@@ -84,15 +102,16 @@ def clip(pipeline: VideoPipeline) -> dict[str, float]:
         done = time.perf_counter()
         length = len(made.frames) / made.frame_rate
         for name, value in (
-            ("read the prompt", made.text_s), ("denoise", made.denoise_s), ("decode", made.decode_s),
+            ("read the prompt", began["denoising"] - began["reading the prompt"]),
+            ("denoise", began["decoding"] - began["denoising"]), ("decode", generated - began["decoding"]),
             ("encode", done - generated), ("total", done - started), ("the clip's own length", length),
         ):  # fmt: skip
             found.setdefault(name, []).append(value)
     return {name: median(values) for name, values in found.items()}
 
 
-def generate(pipeline: VideoPipeline) -> Any:
-    return pipeline.generate(REQUEST, lambda _: None, lambda: False)
+def generate(pipeline: VideoPipeline, report: Report = lambda _: None) -> Generated:
+    return pipeline.generate(REQUEST, report, lambda: "go on")
 
 
 def against_diffusers(pipeline: VideoPipeline) -> list[str]:
@@ -153,6 +172,49 @@ def likeness(frames: np.ndarray, ours: np.ndarray) -> str:
         return "equal to ours"
     square = np.mean((frames.astype(np.float64) - ours) ** 2)
     return f"{10 * np.log10(255**2 / square):.1f} dB to ours"
+
+
+def estimate_errors(pipeline: VideoPipeline) -> dict[str, list[float]]:
+    """What is estimated of each clip of SPREAD from all the others, relative to what it then took."""
+    executor = LocalExecutor(pipeline)
+    requests = [
+        VideoRequest(
+            REQUEST.prompt,
+            aspect_ratio=ratio,
+            seconds=seconds,
+            num_inference_steps=steps,
+            guidance_scale=guidance,
+            seed=7,
+        )
+        for ratio, seconds, steps, guidance in SPREAD
+    ]
+    timed(executor, REQUEST)  # the first clip of a process pays for what is set up on the way
+    runs = [timed(executor, request) for request in requests]
+    executor.close()
+    errors: dict[str, list[float]] = {"seconds": [], "memory": []}
+    for at, (request, run) in enumerate(zip(requests, runs, strict=True)):
+        found = estimate.expected(request, [*runs[:at], *runs[at + 1 :]])
+        taken_s = sum(run.spent_s.get(phase, 0.0) for phase in estimate.PHASES)
+        errors["seconds"].append(abs(found.seconds / taken_s - 1) if found else 1.0)
+        if found and found.memory_bytes and run.peak_memory_bytes:
+            errors["memory"].append(abs(found.memory_bytes / run.peak_memory_bytes - 1))
+    return {name: values for name, values in errors.items() if values}
+
+
+def timed(executor: LocalExecutor, request: VideoRequest) -> Run:
+    """Make a clip as the queue has it made, phase by phase on the clock."""
+    marks: list[tuple[Phase, float]] = []
+
+    def report(progress: Progress) -> None:
+        if not marks or marks[-1][0] != progress.phase:
+            marks.append((progress.phase, time.perf_counter()))
+
+    with tempfile.TemporaryDirectory() as folder:
+        target, poster, latents = (Path(folder) / name for name in ("clip.mp4", "clip.jpg", "clip.safetensors"))
+        made = executor.run(Task("0" * 32, request, target, poster, latents), report, lambda: "go on")
+    ends = [since for _, since in marks[1:]] + [time.perf_counter()]
+    spent_s: dict[Phase, float] = {phase: end - since for (phase, since), end in zip(marks, ends, strict=True)}
+    return Run.of(request, spent_s, made)
 
 
 if __name__ == "__main__":
