@@ -9,14 +9,16 @@ from importlib.util import find_spec
 # Gradio reads this once, when it is imported; without it the page's server calls home.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 
+from studio import logs
 from studio.domain import StudioError
 from studio.service import Studio
 from studio.settings import Settings
 from studio.ui import wording
-from studio.ui.interface import build_interface, launch_options
+from studio.ui.interface import access_options, build_interface, launch_options
 
 
 def main() -> None:
+    logs.configure()
     try:
         settings = Settings.from_env()
         studio = Studio.open(settings, start=False)
@@ -24,6 +26,8 @@ def main() -> None:
         raise SystemExit(str(error)) from None
     if settings.mcp and find_spec("mcp") is None:
         raise SystemExit(wording.NO_MCP)
+    if settings.mcp and settings.auth:
+        raise SystemExit(wording.NO_MCP_WITH_AUTH)
     page = build_interface(studio, settings.max_upload_bytes)
     try:
         _, url, _ = page.launch(
@@ -33,6 +37,7 @@ def main() -> None:
             prevent_thread_lock=True,
             quiet=True,
             **launch_options(settings.max_upload_bytes),
+            **access_options(studio),
         )
     except OSError:
         raise SystemExit(wording.taken(settings.host, settings.port)) from None

@@ -63,7 +63,7 @@ def expected(request: VideoRequest, runs: Sequence[Run]) -> Estimate | None:
         seconds=seconds,
         memory_bytes=round(_predicted(ours, peaks, USUAL_MEMORY)) if peaks else None,
         energy_wh=median(per_second) * seconds if per_second else None,
-        is_energy_measured=False,
+        is_energy_measured=bool(per_second) and all(run.is_energy_measured for run in runs if run.energy_wh),
         runs=len(runs),
     )
 

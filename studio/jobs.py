@@ -309,6 +309,5 @@ def _failed(job: JobRow, error: Exception) -> Failed:
     log.error("job failed", extra={"job": job.id}, exc_info=error)
     if isinstance(error, OSError) and error.errno in NO_ROOM:
         return Failed(no_room_sentence(error.strerror or type(error).__name__))
-    lines = str(error).strip().splitlines()
-    message = lines[0][:200] if lines else "no message"
-    return Failed(f"Something went wrong while making this clip ({type(error).__name__}: {message}).")
+    # What an error says may quote the prompt, and the newest failures are shown to whoever keeps the studio.
+    return Failed(f"Something went wrong while making this clip ({type(error).__name__}).")

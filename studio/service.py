@@ -21,7 +21,9 @@ from studio.executors.local import LocalExecutor
 from studio.jobs import JobQueue
 from studio.settings import Settings
 from studio.store.library import Library
-from studio.visits import Visit
+from studio.visits import OVER, Outlook, Visit
+
+__all__ = ["OVER", "Outlook", "Studio", "Visit"]
 
 VERSION = "0.4.0"
 _VISITOR = re.compile(r"[0-9a-f]{32}")

@@ -23,11 +23,23 @@ from studio.settings import MEGABYTE, MEGAPIXEL, Settings
 from studio.store.files import is_id, shown
 from studio.store.library import Library
 from studio.store.removals import Removal
+from studio.store.runs import Run
 
 log = logging.getLogger(__name__)
 
 MAX_LISTED = 1000
 REMOVALS_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A job's place among all that wait, 0 when it runs, and the seconds until its clip is there, None if unknown."""
+
+    position: int
+    remaining_s: float | None
+
+
+OVER = Outlook(0, None)
 
 
 @dataclass(frozen=True)
@@ -101,25 +113,30 @@ class Visit:
         """The visitor's own unfinished jobs: the running one first, then those that wait, in their order."""
         return [job for job in self.queue.unfinished() if job.owner == self.owner]
 
+    def outlook(self) -> dict[str, Outlook]:
+        """How it stands with each of the visitor's unfinished jobs, by id, in one look at the queue."""
+        found: dict[str, Outlook] = {}
+        runs: dict[str, list[Run]] = {}
+        total_s: float | None = 0.0
+        place = 0
+        for job in self.queue.unfinished():
+            model = job.request.model
+            if model not in runs:
+                runs[model] = self.library.runs.newest(model, estimate.RUNS_LOOKED_AT)
+            left_s = estimate.remaining_s(job.request, runs[model], self.queue.pace(job.id))
+            total_s = None if total_s is None or left_s is None else total_s + left_s
+            place += isinstance(job.state, Queued)
+            if job.owner == self.owner:
+                found[job.id] = Outlook(place if isinstance(job.state, Queued) else 0, total_s)
+        return found
+
     def position(self, job_id: str) -> int:
         """0 when the job runs or is over, 1 when it is the next of all, and so on."""
-        self.job(job_id)
-        waiting = [job.id for job in self.queue.unfinished() if isinstance(job.state, Queued)]
-        return waiting.index(job_id) + 1 if job_id in waiting else 0
+        return self.outlook().get(self.job(job_id).id, OVER).position
 
     def remaining_s(self, job_id: str) -> float | None:
         """Seconds until this job's clip is there, those before it counted in; None when that cannot be known."""
-        self.job(job_id)
-        total_s = 0.0
-        for job in self.queue.unfinished():
-            runs = self.library.runs.newest(job.request.model, estimate.RUNS_LOOKED_AT)
-            left_s = estimate.remaining_s(job.request, runs, self.queue.pace(job.id))
-            if left_s is None:
-                return None
-            total_s += left_s
-            if job.id == job_id:
-                return total_s
-        return None
+        return self.outlook().get(self.job(job_id).id, OVER).remaining_s
 
     def watch(self, job_id: str, timeout_s: float) -> Job:
         """Wait until the job is over or the time is; returns it as it is then."""

@@ -181,9 +181,9 @@ def test_stop_at_any_moment_never_harms_the_queue(queue: JobQueue) -> None:
     ("prompt", "sentence"),
     [
         ("rule", "The rule is this; the value was that."),
-        ("bug", "Something went wrong while making this clip (ZeroDivisionError: float division by zero)."),
-        ("mute", "Something went wrong while making this clip (KeyError: no message)."),
-        ("memory", "Something went wrong while making this clip (MemoryError: could not allocate)."),
+        ("bug", "Something went wrong while making this clip (ZeroDivisionError)."),
+        ("mute", "Something went wrong while making this clip (KeyError)."),
+        ("memory", "Something went wrong while making this clip (MemoryError)."),
         ("full", "There is no room left on the disk (No space left on device). Please delete some clips"),
     ],
 )

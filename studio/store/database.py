@@ -67,7 +67,7 @@ def _visitors_and_limits(connection: sqlite3.Connection) -> None:
         connection.execute(f"ALTER TABLE clips ADD COLUMN {column}")
     for column in (
         "num_frames INTEGER NOT NULL DEFAULT 0", "peak_memory_bytes INTEGER NOT NULL DEFAULT 0",
-        "energy_wh REAL NOT NULL DEFAULT 0",
+        "energy_wh REAL NOT NULL DEFAULT 0", "is_energy_measured INTEGER NOT NULL DEFAULT 0",
     ):  # fmt: skip
         connection.execute(f"ALTER TABLE runs ADD COLUMN {column}")
     connection.execute("CREATE INDEX clips_by_owner ON clips (owner)")

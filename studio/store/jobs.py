@@ -130,9 +130,7 @@ class Jobs:
             connection.executemany("UPDATE jobs SET can_finish = 0 WHERE id = ?", [(job_id,) for job_id in job_ids])
 
     def newest_failures(self, limit: int) -> list[JobRow]:
-        rows = self._database.rows(
-            "SELECT * FROM jobs WHERE state = 'failed' ORDER BY coalesce(ended_s, created_s) DESC LIMIT ?", limit
-        )
+        rows = self._database.rows("SELECT * FROM jobs WHERE state = 'failed' ORDER BY number DESC LIMIT ?", limit)
         return [_job(row) for row in rows]
 
     def count_by_state(self) -> dict[str, int]:

@@ -23,6 +23,7 @@ class Run:
     num_frames: int = 0
     peak_memory_bytes: int = 0
     energy_wh: float = 0.0
+    is_energy_measured: bool = False
 
     @classmethod
     def of(cls, request: VideoRequest, spent_s: dict[Phase, float], made: Made | None = None) -> Run:
@@ -36,6 +37,7 @@ class Run:
             num_frames=made.num_frames if made else 0,
             peak_memory_bytes=made.peak_memory_bytes if made else 0,
             energy_wh=made.energy_wh if made else 0.0,
+            is_energy_measured=made is not None and made.is_energy_measured,
         )
 
 
@@ -47,7 +49,7 @@ class Runs:
         with self._database.transaction() as connection:
             connection.execute(
                 """INSERT INTO runs (model, aspect_ratio, seconds, num_inference_steps, guidance_scale, spent_s,
-                num_frames, peak_memory_bytes, energy_wh) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+                num_frames, peak_memory_bytes, energy_wh, is_energy_measured) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
                 (
                     run.model,
                     run.aspect_ratio,
@@ -58,6 +60,7 @@ class Runs:
                     run.num_frames,
                     run.peak_memory_bytes,
                     run.energy_wh,
+                    run.is_energy_measured,
                 ),
             )
 
@@ -74,6 +77,7 @@ class Runs:
                 num_frames=row["num_frames"],
                 peak_memory_bytes=row["peak_memory_bytes"],
                 energy_wh=row["energy_wh"],
+                is_energy_measured=bool(row["is_energy_measured"]),
             )
             for row in rows
         ]

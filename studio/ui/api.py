@@ -1,10 +1,12 @@
 """The endpoints for programs: the only public ones. Typed and described, so that they are MCP tools as well.
 
-A program that goes away loses only its answer: its clip is made all the same and is found with /clips.
+A program that goes away loses only its answer: its clip is made all the same and is found with /clips. Where galleries
+are private, `visitor` is the secret by which a program is known again; who may go away gives its own.
 """
 
 # No `from __future__ import annotations` here: gradio reads the return annotation as it stands, and a string would make
 # the video and its recipe one untyped value.
+import secrets
 from dataclasses import asdict
 from typing import Any
 
@@ -12,9 +14,10 @@ import gradio as gr
 from anyio import CapacityLimiter, to_thread
 
 from studio.domain import NEW_SEED, Done, Failed, Job, StudioError, VideoRequest
-from studio.service import Studio
+from studio.service import Studio, Visit
 from studio.ui import wording
 from studio.ui.guard import an_upload, for_program
+from studio.ui.who import person_of, visit_of
 
 # Programs wait in threads of their own: as many as may, and none is taken from the page's visitors.
 MAX_WAITING = 100
@@ -24,12 +27,13 @@ Recipe = dict[str, Any]
 Answer = tuple[gr.FileData, Recipe]
 
 
-def add_api(studio: Studio) -> None:
+def add_api(studio: Studio, is_private: bool) -> None:
     """Add the endpoints to the Blocks that is being built."""
     card = studio.models()[0]
-    wait = _Waiting(studio)
+    wait = _Waiting()
 
     async def generate(
+        request: gr.Request,
         prompt: str,
         image: gr.FileData | None = None,
         aspect_ratio: str = card.limits.aspect_ratios[0],
@@ -40,6 +44,7 @@ def add_api(studio: Studio) -> None:
         negative_prompt: str = "",
         sound: bool = card.has_sound,
         model: str = card.name,
+        visitor: str = "",
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Make a short video with sound from words, and from a first picture if one is given.
 
@@ -54,12 +59,18 @@ def add_api(studio: Studio) -> None:
             negative_prompt: What the clip shall not show.
             sound: Whether the clip has sound.
             model: One of the names that /models lists.
+            visitor: Where galleries are private, the secret (32 hexadecimal characters) that the clip is kept under;
+                without one, a new one is drawn.
 
         Returns:
             The video file (MP4), and a recipe: everything used, the clip's id, the real seed, width, height,
-            num_frames, frame_rate and elapsed_seconds.
+            num_frames, frame_rate and elapsed_seconds; where galleries are private also the visitor.
         """
-        request = VideoRequest(
+        is_secret = is_private and not person_of(request)
+        if is_secret and visitor in ("", None):
+            visitor = secrets.token_hex(16)
+        visit = visit_of(studio, visitor, request)
+        wanted = VideoRequest(
             prompt=prompt,
             negative_prompt=negative_prompt,
             aspect_ratio=aspect_ratio,
@@ -69,24 +80,29 @@ def add_api(studio: Studio) -> None:
             guidance_scale=_guidance(studio, model) if guidance_scale is None else guidance_scale,
             sound=sound,
             model=model,
-            picture=None if image is None else await to_thread.run_sync(_keep, studio, image),
+            picture=None if image is None else await to_thread.run_sync(_keep, visit, image),
         )
-        return await wait.for_clip(studio.submit(request))
+        file, recipe = await wait.for_clip(visit, visit.submit(wanted))
+        return file, {**recipe, "visitor": visitor} if is_secret else recipe
 
-    async def regenerate(clip: str, seed: int | None = None) -> tuple[gr.FileData, dict[str, Any]]:
+    async def regenerate(
+        request: gr.Request, clip: str, seed: int | None = None, visitor: str = ""
+    ) -> tuple[gr.FileData, dict[str, Any]]:
         """Make a clip of the gallery once more.
 
         Args:
             clip: The clip's id, as in its recipe.
             seed: null takes the clip's own seed and makes the same clip again; -1 draws a new seed.
+            visitor: Where galleries are private, the secret that /generate kept the clip under.
 
         Returns:
             The new video file and its recipe.
         """
-        return await wait.for_clip(studio.regenerate(clip, seed))
+        visit = visit_of(studio, visitor, request)
+        return await wait.for_clip(visit, visit.regenerate(clip, seed))
 
     async def extend(
-        clip: str, seconds: float = card.default_seconds, prompt: str = ""
+        request: gr.Request, clip: str, seconds: float = card.default_seconds, prompt: str = "", visitor: str = ""
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Make a clip of the gallery longer; the new clip begins with the old one's frames.
 
@@ -94,22 +110,25 @@ def add_api(studio: Studio) -> None:
             clip: The clip's id, as in its recipe.
             seconds: How much longer the clip shall become.
             prompt: What happens next; empty goes on with the clip's own prompt.
+            visitor: Where galleries are private, the secret that /generate kept the clip under.
 
         Returns:
             The longer video file and its recipe.
         """
-        return await wait.for_clip(studio.extend(clip, seconds, prompt))
+        visit = visit_of(studio, visitor, request)
+        return await wait.for_clip(visit, visit.extend(clip, seconds, prompt))
 
-    async def clips(limit: int = 50) -> list[dict[str, Any]]:
+    async def clips(request: gr.Request, limit: int = 50, visitor: str = "") -> list[dict[str, Any]]:
         """List the clips of the gallery, newest first.
 
         Args:
             limit: How many at most.
+            visitor: Where galleries are private, the secret that /generate kept the clips under.
 
         Returns:
             One recipe for each clip; `clip` is its id.
         """
-        return [clip.recipe() for clip in studio.clips(limit)]
+        return [clip.recipe() for clip in visit_of(studio, visitor, request).clips(limit)]
 
     async def models() -> list[dict[str, Any]]:
         """List the models, with what each can make.
@@ -126,20 +145,19 @@ def add_api(studio: Studio) -> None:
 class _Waiting:
     """Waits for jobs without holding the server's threads."""
 
-    def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+    def __init__(self) -> None:
         self._limiter: CapacityLimiter | None = None
 
-    async def for_clip(self, job: Job) -> Answer:
+    async def for_clip(self, visit: Visit, job: Job) -> Answer:
         """The file and the recipe when `job` is done; StudioError when it failed or was stopped."""
         # A limiter belongs to an event loop, so it is made inside the one that serves.
         self._limiter = self._limiter or CapacityLimiter(MAX_WAITING)
         while not job.is_over:
-            job = await to_thread.run_sync(self._studio.watch, job.id, LOOK_EVERY_S, limiter=self._limiter)
+            job = await to_thread.run_sync(visit.watch, job.id, LOOK_EVERY_S, limiter=self._limiter)
         match job.state:
             case Done(clip=clip_id):
-                clip = self._studio.clip(clip_id)
-                path = self._studio.video_path(clip_id)
+                clip = visit.clip(clip_id)
+                path = visit.video_path(clip_id)
                 return gr.FileData(path=str(path), mime_type="video/mp4", orig_name=clip.video), clip.recipe()
             case Failed(sentence=sentence):
                 raise StudioError(sentence)
@@ -147,10 +165,10 @@ class _Waiting:
                 raise StudioError(wording.API_STOPPED)
 
 
-def _keep(studio: Studio, image: Any) -> str:
+def _keep(visit: Visit, image: Any) -> str:
     """Keep the picture of a call; it comes as a dict, unchecked, and may name any path."""
     path = image.get("path") if isinstance(image, dict) else getattr(image, "path", None)
-    return studio.keep_picture(an_upload(path))
+    return visit.keep_picture(an_upload(path))
 
 
 def _guidance(studio: Studio, model: str) -> float:

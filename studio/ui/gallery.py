@@ -1,48 +1,69 @@
-"""The gallery: every kept clip, newest first, and what can be done with one.
+"""The gallery: the visitor's clips and, where there is one, the showcase; and what can be done with a clip.
 
 Its events are `again` (same, new, extend), `frame` and `reuse`; interface.py says what they change on the page.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import gradio as gr
 
 from studio.domain import NEW_SEED, Job, ModelCard, StudioError
-from studio.service import Studio
+from studio.service import Studio, Visit
 from studio.ui import present, wording
-from studio.ui.guard import an_id, for_part
+from studio.ui.guard import a_truth, an_id, for_part
 from studio.ui.parts import part
 
 PAGE = 24
 
 
-def gallery(studio: Studio, card: ModelCard) -> gr.HTML:
-    @for_part
-    def list_clips(data: dict[str, Any]) -> dict[str, Any]:
+def gallery(studio: Studio, card: ModelCard, is_private: bool, has_showcase: bool) -> gr.HTML:
+    @for_part(studio)
+    def list_clips(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
         before = data.get("before")
-        if before is not None and not (isinstance(before, int | float) and math.isfinite(before)):
-            raise StudioError(wording.BAD_CALL)
-        clips = studio.clips(limit=PAGE + 1, before=before)
-        return {
+        match data.get("shelf", "own"):
+            case "own":
+                clips = visit.clips(PAGE + 1, before)
+            case "showcase":
+                clips = visit.showcase(PAGE + 1, before)
+            case _:
+                raise StudioError(wording.BAD_CALL)
+        answer: dict[str, Any] = {
             "clips": [present.clip_view(clip, studio.clips_dir) for clip in clips[:PAGE]],
             "more": len(clips) > PAGE,
         }
+        if before is None:
+            answer["removals"] = [
+                {"number": row.number, "removed": row.removed_s, "text": wording.removed(row.clips, row.reason)}
+                for row in visit.removals()
+            ]
+        return answer
 
-    @for_part
-    def remove_clip(data: dict[str, Any]) -> dict[str, Any]:
-        studio.delete(an_id(data.get("clip")))
+    @for_part(studio)
+    def remove_clip(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
+        visit.delete(clip_of(data))
         return {"removed": True}
+
+    @for_part(studio)
+    def favour_clip(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
+        visit.favour(clip_of(data), a_truth(data.get("yes")))
+        return {"favourite": data["yes"]}
+
+    @for_part(studio)
+    def show_clip(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
+        visit.show(clip_of(data), a_truth(data.get("yes")))
+        return {"shown": data["yes"]}
 
     return part(
         "gallery",
         {},
-        functions=(list_clips, remove_clip),
-        words=wording.GALLERY_WORDS,
+        functions=(list_clips, remove_clip, favour_clip, show_clip),
+        words=wording.GALLERY_WORDS | {"own": wording.GALLERY_WORDS["own" if is_private else "all"]},
         actions=wording.ACTIONS,
         hints=wording.ACTION_HINTS,
+        isPrivate=is_private,
+        hasShowcase=has_showcase,
         shortest=card.limits.min_seconds,
         longest=card.limits.max_seconds,
         usual=card.default_seconds,
@@ -50,20 +71,19 @@ def gallery(studio: Studio, card: ModelCard) -> gr.HTML:
     )
 
 
-def make_again(studio: Studio, event: gr.EventData) -> Job:
+def make_again(visit: Visit, details: dict[str, Any]) -> Job:
     """The job that an `again` event asks for."""
-    clip_id = clip_of(event)
-    match getattr(event, "action", None):
+    clip_id = clip_of(details)
+    match details.get("action"):
         case "same":
-            return studio.regenerate(clip_id)
+            return visit.regenerate(clip_id)
         case "new":
-            return studio.regenerate(clip_id, NEW_SEED)
+            return visit.regenerate(clip_id, NEW_SEED)
         case "extend":
-            prompt = getattr(event, "prompt", "")
-            return studio.extend(clip_id, getattr(event, "seconds", 0.0), prompt if isinstance(prompt, str) else "")
+            return visit.extend(clip_id, details.get("seconds", 0.0), details.get("prompt", ""))
         case _:
             raise StudioError(wording.BAD_CALL)
 
 
-def clip_of(event: gr.EventData) -> str:
-    return an_id(getattr(event, "clip", None))
+def clip_of(details: dict[str, Any]) -> str:
+    return an_id(details.get("clip"))

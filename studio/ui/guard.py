@@ -1,10 +1,12 @@
-"""What a visitor is told when something goes wrong: one sentence; a traceback goes to the log only.
+"""Where each message from outside comes in: finds out who sent it, and tells of a failure in one sentence.
 
-Knows how Gradio carries an error to the page, to a program and to a part's JavaScript; knows no feature.
+Knows how Gradio carries messages and errors from and to the page, a program and a part's JavaScript; knows no feature.
+A traceback goes to the log only.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import html
 import logging
@@ -16,16 +18,22 @@ from typing import Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
+from starlette.responses import JSONResponse
 
 from studio.domain import StudioError
+from studio.service import Studio
 from studio.ui import wording
+from studio.ui.who import visit_of
 
 log = logging.getLogger(__name__)
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
+Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
 def on_page(function: Callable[..., Any]) -> Callable[..., Any]:
-    """For an event of the page: any failure becomes a gr.Error with one sentence."""
+    """For an event of the page that concerns nobody in particular: any failure becomes a gr.Error with one sentence."""
 
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
@@ -33,6 +41,33 @@ def on_page(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*args, **kwargs)
 
     return guarded
+
+
+def on_form(studio: Studio) -> Wrap:
+    """For an event whose first input is the visitor part: the function gets the visit and the other inputs."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(request: gr.Request, visitor: Any, *values: Any) -> Any:
+            with _one_sentence(as_html=True):
+                return function(visit_of(studio, visitor, request), *values)
+
+        return guarded
+
+    return wrap
+
+
+def on_act(studio: Studio) -> Wrap:
+    """For an event that a part triggers, its input the visitor part: the function gets the visit and the details."""
+
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(request: gr.Request, event: gr.EventData, visitor: Any) -> Any:
+            with _one_sentence(as_html=True):
+                details = event._data if isinstance(event._data, dict) else {}
+                return function(visit_of(studio, visitor, request), details)
+
+        return guarded
+
+    return wrap
 
 
 def for_program(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
@@ -46,21 +81,25 @@ def for_program(function: Callable[..., Awaitable[Any]]) -> Callable[..., Awaita
     return guarded
 
 
-def for_part(function: Callable[[dict[str, Any]], Any]) -> Callable[[Any], Any]:
-    """For a part's server function, which anybody can call with anything: it gets a dict, it answers {"error": ...}."""
+def for_part(studio: Studio) -> Wrap:
+    """For a part's server function, which anybody can call with anything: it gets the visit and a dictionary.
 
-    @functools.wraps(function)
-    def guarded(data: Any) -> Any:
-        if not isinstance(data, dict):
-            return {"error": wording.BAD_CALL}
-        try:
-            return function(data)
-        except Exception as error:  # noqa: BLE001 an answer is owed whatever happened; _sentence logs it
-            return {"error": _sentence(error)}
+    Where it raises, the answer is {"error": sentence}.
+    """
 
-    # Gradio reads the signature to fill special arguments; it must see ours, not the wrapped one's.
-    del guarded.__wrapped__
-    return guarded
+    def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
+        def guarded(data: Any, request: gr.Request) -> Any:
+            try:
+                if not isinstance(data, dict):
+                    raise StudioError(wording.BAD_CALL)
+                return function(visit_of(studio, data.get("visitor"), request), data)
+            except Exception as error:  # noqa: BLE001 an answer is owed whatever happened; _sentence logs it
+                return {"error": _sentence(error)}
+
+        guarded.__name__ = function.__name__
+        return guarded
+
+    return wrap
 
 
 def an_id(value: object) -> str:
@@ -70,18 +109,33 @@ def an_id(value: object) -> str:
     return value
 
 
+def a_truth(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise StudioError(wording.BAD_CALL)
+    return value
+
+
 def an_upload(path: object) -> Path:
     """The file that a visitor has just uploaded; StudioError for any other path, which must never be read."""
-    if isinstance(path, str) and path and "\0" not in path:
-        file = Path(path).resolve()
-        if file.is_relative_to(Path(get_upload_folder()).resolve()) and file.is_file():
+    try:
+        file = Path(path).resolve() if isinstance(path, str) and path else None
+        if file and file.is_relative_to(Path(get_upload_folder()).resolve()) and file.is_file():
             return file
+    except (OSError, ValueError):
+        pass  # too long, or not even a name
     raise StudioError(wording.NOT_UPLOADED)
+
+
+def refusal(_request: object, error: Exception) -> JSONResponse:
+    """What Gradio itself fails at, for lack of an argument or of room for an upload, gets a sentence too."""
+    return JSONResponse({"detail": _sentence(error)}, 500)
 
 
 def _sentence(error: Exception) -> str:
     if isinstance(error, StudioError):
         return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return wording.DISK_FULL
     log.exception("unexpected error behind the page", exc_info=error)
     return wording.UNEXPECTED
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
-from studio.service import Studio
+from studio.domain import StudioError
+from studio.service import Studio, Visit
 from studio.ui import present, wording
 from studio.ui.api import add_api
 from studio.ui.gallery import clip_of, gallery, make_again
-from studio.ui.guard import on_page
+from studio.ui.guard import on_act, refusal
+from studio.ui.health import health_route
 from studio.ui.make_tab import QUIET, MakeTab, TabPlan, make_tab
 from studio.ui.parts import LOGO, logo, part, read, stylesheets
 from studio.ui.picture_drop import view
@@ -23,9 +27,11 @@ DELETE_UPLOADS_AFTER_S = 24 * 3600
 def build_interface(studio: Studio, max_upload_bytes: int) -> gr.Blocks:
     """The whole page and the programs' endpoints on top of an open studio."""
     gr.set_static_paths([studio.clips_dir])
+    is_private, has_sign_in = studio.settings.has_private_galleries, bool(studio.settings.auth)
     card = studio.models()[0]
     sizes = {ratio: studio.frame_size(ratio) for ratio in card.limits.aspect_ratios}
     with gr.Blocks(title=wording.NAME, analytics_enabled=False, delete_cache=(3600, DELETE_UPLOADS_AFTER_S)) as page:
+        visitor = part("visitor", "")
         part("header", None, words={"name": wording.NAME, "tagline": wording.TAGLINE})
         with gr.Row(elem_classes="fb-workbench"):
             with gr.Column(scale=5, min_width=320, elem_classes="fb-form"), gr.Tabs(selected="text") as tabs:
@@ -34,14 +40,18 @@ def build_interface(studio: Studio, max_upload_bytes: int) -> gr.Blocks:
                 with gr.Tab(wording.IMAGE_TAB, id="image"):
                     image_tab = make_tab(TabPlan(studio, card, sizes, max_upload_bytes, needs_picture=True))
             with gr.Column(scale=6, min_width=320, elem_classes="fb-stage-column"):
-                screen = stage(studio)
-        clips = gallery(studio, card)
-        part("footer", None, words={"honest": wording.HONEST})
+                screen = stage(studio, is_private)
+        clips = gallery(studio, card, is_private, studio.settings.showcase)
+        part("footer", None, words={"honest": wording.HONEST}, links=_links(has_sign_in))
         for tab in (text_tab, image_tab):
-            tab.follow_with(screen)
+            tab.follow_with(screen, visitor)
             _keep_draft(page, tab)
-        _wire_gallery(studio, clips, screen, tabs, (text_tab, image_tab))
-        add_api(studio)
+        again, use_last_frame, reuse = _gallery_acts(studio, text_tab, image_tab)
+        into_form = [tabs, *text_tab.fields.values(), *image_tab.fields.values()]
+        clips.again(again, visitor, screen, concurrency_limit=None, **QUIET)
+        clips.frame(use_last_frame, visitor, into_form, concurrency_limit=None, **QUIET)
+        clips.reuse(reuse, visitor, into_form, concurrency_limit=None, **QUIET)
+        add_api(studio, is_private)
     return page
 
 
@@ -60,42 +70,63 @@ def launch_options(max_upload_bytes: int) -> dict[str, Any]:
     }
 
 
-def _wire_gallery(
-    studio: Studio, clips: gr.HTML, screen: gr.HTML, tabs: gr.Tabs, forms: tuple[MakeTab, MakeTab]
-) -> None:
-    text_tab, image_tab = forms
-    form_fields = [*text_tab.fields.values(), *image_tab.fields.values()]
+def access_options(studio: Studio) -> dict[str, Any]:
+    """Who may open the page, and the one address beside it."""
+    auth = list(studio.settings.auth)
+    # FastAPI's own list of every route would be open to all.
+    app: dict[str, Any] = {"routes": [health_route(studio, bool(auth))], "openapi_url": None}
+    app["exception_handlers"] = {Exception: refusal}
+    return {"auth": auth or None, "auth_message": wording.SIGN_IN, "app_kwargs": app}
 
-    @on_page
-    def again(event: gr.EventData) -> dict[str, str]:
-        return {"job": make_again(studio, event).id}
 
-    @on_page
-    def use_last_frame(event: gr.EventData) -> list[Any]:
-        clip = studio.clip(clip_of(event))
+def _links(has_sign_in: bool) -> list[tuple[str, str]]:
+    """Addresses, relative to the page, and their words."""
+    links = [("health", wording.FOOTER_LINKS["health"])]
+    return [*links, ("logout", wording.FOOTER_LINKS["sign_out"])] if has_sign_in else links
+
+
+def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tuple[Callable[..., Any], ...]:
+    """What the gallery's events do: make a clip again, use its last frame, use its settings."""
+
+    @on_act(studio)
+    def again(visit: Visit, details: dict[str, Any]) -> dict[str, str]:
+        return {"job": make_again(visit, details).id}
+
+    @on_act(studio)
+    def use_last_frame(visit: Visit, details: dict[str, Any]) -> list[Any]:
+        clip = visit.clip(clip_of(details))
         ratio = clip.request.aspect_ratio
-        picture = view(studio, studio.keep_last_frame(clip.id)) | {"ratio": ratio, "fit": "crop"}
-        return [gr.Tabs(selected="image"), *image_tab.updates({"picture": picture, "aspect_ratio": ratio})]
+        picture = view(visit, visit.keep_last_frame(clip.id)) | {"ratio": ratio, "fit": "crop"}
+        values = {"picture": picture, "aspect_ratio": ratio}
+        return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values)]
 
-    @on_page
-    def reuse(event: gr.EventData) -> list[Any]:
-        request = studio.clip(clip_of(event)).request
+    @on_act(studio)
+    def reuse(visit: Visit, details: dict[str, Any]) -> list[Any]:
+        request = visit.visible_clip(clip_of(details)).request
         values = present.form_from_request(request)
         if request.picture is None:
             return [gr.Tabs(selected="text"), *text_tab.updates(values), *image_tab.updates({})]
-        fitted = {"ratio": request.aspect_ratio, "fit": request.picture_fit}
-        values["picture"] = view(studio, request.picture) | fitted
+        try:
+            picture = view(visit, request.picture)
+        except StudioError:
+            gr.Info(wording.PICTURE_STAYS, title=wording.NAME)
+            picture = {"name": None, "src": None}
+        values["picture"] = picture | {"ratio": request.aspect_ratio, "fit": request.picture_fit}
         return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values)]
 
-    clips.again(again, None, screen, concurrency_limit=None, **QUIET)
-    clips.frame(use_last_frame, None, [tabs, *image_tab.fields.values()], concurrency_limit=None, **QUIET)
-    clips.reuse(reuse, None, [tabs, *form_fields], concurrency_limit=None, **QUIET)
+    return again, use_last_frame, reuse
 
 
 def _keep_draft(page: gr.Blocks, tab: MakeTab) -> None:
-    """What was typed survives a reload; in the browser only, and never over what was typed since."""
-    key = f"flipbook-draft-{tab.plan.key}-v1"
+    """What was typed survives a reload; in the browser only, and never over what was typed since.
+
+    Not with gr.BrowserState: where a browser's storage is blocked, that takes the whole page down.
+    """
+    key = json.dumps(f"flipbook-draft-{tab.plan.key}-v2")
     prompt = tab.fields["prompt"]
-    draft = gr.BrowserState("", storage_key=key, secret=key)
-    prompt.change(None, prompt, draft, js="(prompt) => prompt", **QUIET)
-    page.load(None, [draft, prompt], prompt, js="(draft, prompt) => prompt || draft || ''", **QUIET)
+    keep = f"(prompt) => {{ try {{ localStorage.setItem({key}, prompt); }} catch {{ return; }} }}"
+    read_back = (
+        f"(prompt) => {{ try {{ return prompt || localStorage.getItem({key}) || ''; }} catch {{ return prompt; }} }}"
+    )
+    prompt.change(None, prompt, None, js=keep, **QUIET)
+    page.load(None, prompt, prompt, js=read_back, **QUIET)

@@ -12,10 +12,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio.domain import MAX_SEED, Job, ModelCard
-from studio.service import Studio
+from studio.domain import MAX_SEED, Job, ModelCard, StudioError, VideoRequest
+from studio.service import Studio, Visit
 from studio.ui import present, wording
-from studio.ui.guard import on_page
+from studio.ui.guard import on_form, on_page
 from studio.ui.parts import part
 from studio.ui.picture_drop import picture_drop
 
@@ -46,20 +46,20 @@ class MakeTab:
     fields: Fields
     button: gr.Button
 
-    def follow_with(self, stage: gr.HTML) -> None:
+    def follow_with(self, stage: gr.HTML, visitor: gr.HTML) -> None:
         """Wire the button and the keyboard: make a job, let the stage follow it, show the seed it got."""
         names = list(self.fields)
 
-        @on_page
-        def submit(*values: Any) -> tuple[Fields, Fields]:
+        @on_form(self.plan.studio)
+        def submit(visit: Visit, *values: Any) -> tuple[Fields, Fields]:
             form = dict(zip(names, values, strict=True))
-            job: Job = self.plan.studio.submit(present.request_from_form(form, self.plan.needs_picture))
+            job: Job = visit.submit(present.request_from_form(form, self.plan.needs_picture))
             return {"job": job.id}, {"seed": job.request.seed, "keep": present.keeps_seed(form["seed"])}
 
         gr.on(
             [self.button.click, self.fields["prompt"].submit],
             submit,
-            list(self.fields.values()),
+            [visitor, *self.fields.values()],
             [stage, self.fields["seed"]],
             concurrency_limit=None,
             **QUIET,
@@ -83,6 +83,7 @@ def make_tab(plan: TabPlan) -> MakeTab:
         fields |= _more(plan.card)
         with gr.Row(elem_classes="fb-make-row"):
             button = gr.Button(wording.MAKE, variant="primary", size="lg", elem_classes="fb-make-button")
+            _estimate(plan, fields)
     if plan.needs_picture:
         fields["aspect_ratio"].picked(
             None,
@@ -116,10 +117,31 @@ def _prompt(plan: TabPlan) -> gr.Textbox:
 def _advise(plan: TabPlan) -> Callable[[Any], Fields]:
     @on_page
     def advise(prompt: Any) -> Fields:
-        text = prompt if isinstance(prompt, str) else ""
+        text = prompt[: plan.card.limits.max_prompt_chars] if isinstance(prompt, str) else ""
         return {"sentence": plan.studio.advise(plan.card.name, text).sentence if text.strip() else ""}
 
     return advise
+
+
+def _estimate(plan: TabPlan, fields: Fields) -> None:
+    """The line under the button: what the clip will take here, as soon as that is known."""
+    line = part("estimate", {})
+    asked = ("aspect_ratio", "seconds", "num_inference_steps", "guidance_scale", "sound")
+
+    @on_page
+    def estimate(*values: Any) -> Fields:
+        request = VideoRequest(prompt=plan.card.title, model=plan.card.name, **dict(zip(asked, values, strict=True)))
+        try:
+            return present.estimate_view(plan.studio.estimate(request))
+        except StudioError:
+            return {"sentence": ""}  # a value that is refused is told of when the button is pressed
+
+    inputs = [fields[name] for name in asked]
+    gently: Fields = {"queue": False, "trigger_mode": "always_last", **QUIET}
+    gr.on([fields[name].change for name in asked], estimate, inputs, line, **gently)
+    # gr.on does not take a part's own events.
+    for own_event in (line.stale, fields["aspect_ratio"].picked):
+        own_event(estimate, inputs, line, **gently)
 
 
 def _shapes(plan: TabPlan) -> gr.HTML:

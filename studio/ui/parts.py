@@ -1,7 +1,7 @@
 """Builds the page's own HTML parts out of the files in `web/`.
 
-A part is `<name>.html` and, after `common.js`, `<name>.js` if it moves. What visitors typed never goes through the
-HTML, which Gradio evaluates as code; the JavaScript puts it in place as text.
+A part is `<name>.html` and, if it moves, `common.js`, `<name>-*.js` and `<name>.js` one after the other. What visitors
+typed never goes through the HTML, which Gradio evaluates as code; the JavaScript puts it in place as text.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ def part(name: str, value: Any, *, functions: tuple[Callable[..., Any], ...] = (
     """
     # As a string in a string, so that no constant looks to gr.HTML like the quoted name of an event.
     constants = f"const given = JSON.parse({json.dumps(json.dumps(given))});\n"
+    scripts = sorted(path.name for pattern in (f"{name}-*.js", f"{name}.js") for path in WEB.glob(pattern))
     return gr.HTML(
         value,
         html_template=_filled(read(f"{name}.html"), given),
-        js_on_load=constants + read("common.js") + read(f"{name}.js") if (WEB / f"{name}.js").exists() else None,
+        js_on_load=constants + "".join(map(read, ("common.js", *scripts))) if scripts else None,
         apply_default_css=False,
         server_functions=list(functions),
         elem_classes=["fb-part", f"fb-part-{name}"],

@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from studio.service import Studio
+from studio.service import Studio, Visit
 from studio.ui import wording
 from studio.ui.guard import an_upload, for_part
 from studio.ui.parts import part
@@ -20,11 +20,11 @@ VIEW_PX = 720
 def picture_drop(studio: Studio, sizes: dict[str, tuple[int, int]], max_upload_bytes: int) -> gr.HTML:
     """The part whose value is {name, width, height, src, ratio, fit}; `sizes` are each ratio's pixels."""
 
-    @for_part
-    def take_picture(data: dict[str, Any]) -> dict[str, Any]:
+    @for_part(studio)
+    def take_picture(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
         upload = an_upload(data.get("path"))
         try:
-            return view(studio, studio.keep_picture(upload))
+            return view(visit, visit.keep_picture(upload))
         finally:
             # The studio has its own copy; Gradio's would lie in its temporary folder for ever.
             upload.unlink(missing_ok=True)
@@ -41,9 +41,9 @@ def picture_drop(studio: Studio, sizes: dict[str, tuple[int, int]], max_upload_b
     )
 
 
-def view(studio: Studio, name: str) -> dict[str, Any]:
+def view(visit: Visit, name: str) -> dict[str, Any]:
     """Name, size in pixels and a small copy (data address) of a kept picture."""
-    with Image.open(studio.picture_path(name)) as picture:
+    with Image.open(visit.picture_path(name)) as picture:
         width, height = picture.size
         small = picture.convert("RGB")
     small.thumbnail((VIEW_PX, VIEW_PX))

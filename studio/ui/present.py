@@ -16,6 +16,7 @@ from studio.domain import (
     NEW_SEED,
     Clip,
     Done,
+    Estimate,
     Failed,
     Job,
     Progress,
@@ -81,6 +82,8 @@ def job_view(job: Job, position: int = 0, remaining_s: float | None = None, show
         "headline": "",
         "detail": "",
         "fraction": None,
+        "can_keep": False,
+        "can_finish": False,
     }
     match job.state:
         case Queued():
@@ -94,8 +97,8 @@ def job_view(job: Job, position: int = 0, remaining_s: float | None = None, show
             return view | {"state": "running"} | _progress_view(progress, remaining_s, shown_preview)
         case Done(clip=clip):
             return view | {"state": "done", "headline": wording.STAGE["ready"], "clip_id": clip}
-        case Failed(sentence=sentence):
-            return view | {"state": "failed", "headline": sentence}
+        case Failed(sentence=sentence, can_finish=can_finish):
+            return view | {"state": "failed", "headline": sentence, "can_finish": can_finish}
         case WasStopped():
             return view | {"state": "stopped", "headline": wording.STOPPED}
 
@@ -113,6 +116,7 @@ def _progress_view(progress: Progress, remaining_s: float | None, shown_preview:
         "headline": wording.PHASES[progress.phase],
         "detail": _joined(*details),
         "fraction": progress.step / progress.total if progress.total else None,
+        "can_keep": progress.phase == "denoising" and progress.step > 0,
     }
     if progress.preview:
         view["preview_key"] = f"{zlib.crc32(progress.preview):08x}"
@@ -126,14 +130,18 @@ def clip_view(clip: Clip, clips_dir: Path) -> View:
     """What a card shows of one clip; `video` and `poster` are addresses relative to the page."""
     made = clip.made
     seconds = made.num_frames / made.frame_rate
+    steps = clip.request.num_inference_steps
     facts = [
         wording.seed(clip.request.seed),
         f"{seconds:.1f} s",
         clip.request.aspect_ratio,
         wording.made_in(made.elapsed_seconds),
+        wording.energy(made.energy_wh, made.is_energy_measured) if made.energy_wh > 0 else "",
+        wording.stopped_at(made.steps_done, steps) if 0 < made.steps_done < steps else "",
     ]
     return {
         "id": clip.id,
+        "number": clip.number,
         "prompt": clip.request.prompt,
         "video": file_address(clips_dir / clip.video),
         "poster": file_address(clips_dir / clip.poster),
@@ -142,8 +150,19 @@ def clip_view(clip: Clip, clips_dir: Path) -> View:
         "height": made.height,
         "length": f"{seconds:.1f} s",
         "facts": _joined(*facts),
+        "note": made.note,
         "created": clip.created_s,
+        "is_favourite": clip.is_favourite,
+        "is_shown": clip.is_shown,
     }
+
+
+def estimate_view(expected: Estimate | None) -> View:
+    """The line under the Make button."""
+    if expected is None:
+        return {"sentence": wording.FIRST_RUN}
+    taken = (expected.memory_bytes, expected.energy_wh, expected.is_energy_measured)
+    return {"sentence": wording.estimate(expected.seconds, *taken)}
 
 
 def file_address(path: Path) -> str:

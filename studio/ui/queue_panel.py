@@ -1,6 +1,7 @@
 """The stage: the visitor's jobs while they wait and run, and the clip when it is done.
 
-Knows which jobs the browser asks about, because it says so; nobody else's job can be guessed.
+The browser says which jobs it follows; the visitor's unfinished ones are told of in any case, so that each of its
+tabs and devices shows them.
 """
 
 from __future__ import annotations
@@ -10,58 +11,72 @@ from typing import Any
 import gradio as gr
 
 from studio.domain import Done, Job, StudioError
-from studio.service import Studio
+from studio.service import OVER, Outlook, Studio, Visit
 from studio.ui import present, wording
-from studio.ui.guard import an_id, for_part
+from studio.ui.guard import a_truth, an_id, for_part
 from studio.ui.parts import part
 
 MAX_FOLLOWED = 20
+MAX_KEY_CHARS = 64
 
 
-def stage(studio: Studio) -> gr.HTML:
+def stage(studio: Studio, is_private: bool) -> gr.HTML:
     """The part whose value {"job": id} makes the page follow one more job."""
 
-    @for_part
-    def poll_jobs(data: dict[str, Any]) -> dict[str, Any]:
+    @for_part(studio)
+    def poll_jobs(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
         ids, shown = data.get("jobs"), data.get("preview")
-        if not isinstance(ids, list) or len(ids) > MAX_FOLLOWED or not isinstance(shown, str):
+        if not isinstance(ids, list) or len(ids) > MAX_FOLLOWED:
             raise StudioError(wording.BAD_CALL)
-        views = [_view(studio, an_id(job_id), shown) for job_id in ids]
+        if not isinstance(shown, str) or len(shown) > MAX_KEY_CHARS:
+            raise StudioError(wording.BAD_CALL)
+        asked = [an_id(job_id) for job_id in ids]
+        outlook = visit.outlook()
+        others = [job_id for job_id in outlook if job_id not in asked]
+        views = [_view(studio, visit, job_id, outlook, shown) for job_id in [*asked, *others][:MAX_FOLLOWED]]
         readiness = studio.readiness()
+        newest = visit.clips(1)
         return {
             "jobs": views,
+            "newest": newest[0].number if newest else 0,
             "readiness": {"state": readiness.state, "sentence": readiness.sentence},
             "busy": readiness.state == "loading" or any(view["live"] for view in views),
         }
 
-    @for_part
-    def stop_job(data: dict[str, Any]) -> dict[str, Any]:
-        return {"stopped": studio.cancel(an_id(data.get("job")))}
+    @for_part(studio)
+    def stop_job(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
+        return {"stopped": visit.cancel(an_id(data.get("job")), a_truth(data.get("keep", False)))}
+
+    @for_part(studio)
+    def finish_job(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
+        return {"job": visit.finish(an_id(data.get("job"))).id}
 
     return part(
         "stage",
         {},
-        functions=(poll_jobs, stop_job),
+        functions=(poll_jobs, stop_job, finish_job),
         words=wording.STAGE,
         actions=wording.ACTIONS,
         hints=wording.ACTION_HINTS,
+        isPrivate=is_private,
     )
 
 
-def _view(studio: Studio, job_id: str, shown_preview: str) -> present.View:
+def _view(studio: Studio, visit: Visit, job_id: str, outlook: dict[str, Outlook], shown_preview: str) -> present.View:
     try:
-        job = studio.job(job_id)
+        job = visit.job(job_id)
+        if isinstance(job.state, Done):
+            return present.job_view(job) | _clip(studio, visit, job, job.state)
+        if job.is_over:
+            return present.job_view(job)
+        ahead = outlook.get(job_id, OVER)
+        return present.job_view(job, ahead.position, ahead.remaining_s, shown_preview)
     except StudioError:
         return present.gone_view(job_id)
-    if isinstance(job.state, Done):
-        return present.job_view(job) | _clip(studio, job, job.state)
-    if job.is_over:
-        return present.job_view(job)
-    return present.job_view(job, studio.position(job_id), studio.remaining_s(job_id), shown_preview)
 
 
-def _clip(studio: Studio, job: Job, done: Done) -> present.View:
+def _clip(studio: Studio, visit: Visit, job: Job, done: Done) -> present.View:
     try:
-        return {"clip": present.clip_view(studio.clip(done.clip), studio.clips_dir)}
+        return {"clip": present.clip_view(visit.clip(done.clip), studio.clips_dir)}
     except StudioError:
         return present.gone_view(job.id)  # made, and deleted since

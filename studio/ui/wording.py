@@ -54,10 +54,19 @@ GONE = "That job is no longer known here. If its clip was finished, it is in the
 STOPPED = "Stopped, as you asked."
 PICTURE_FIRST = "Please choose a picture first; the clip starts from it."
 UNEXPECTED = "Something went wrong on our side. Nothing you made is lost; please try once more."
+DISK_FULL = "There is no room left on the disk. Please delete some clips or free some space, then try again."
 BAD_CALL = "That message from the page was not understood. Please reload the page."
 API_STOPPED = "The clip was stopped before it was finished."
 NO_MCP = "MCP=1 needs a package that is not installed: pip install -r requirements-mcp.txt"
+NO_MCP_WITH_AUTH = "MCP=1 does not go with AUTH: a program that speaks MCP can't sign in. Please unset one of them."
 NOT_UPLOADED = "Please send the picture along with the call; a path or an address on its own is not read."
+
+# Shown under Gradio's own heading on its sign-in page.
+SIGN_IN = "Please sign in to see your clips and to make new ones."
+PICTURE_STAYS = "The picture that this clip started from is not yours or no longer here; please choose one."
+FIRST_RUN = "The first clip on this machine will show how long one takes."
+
+FOOTER_LINKS = {"health": "Health", "sign_out": "Sign out"}
 
 STAGE = {
     "label": "Your clip",
@@ -66,8 +75,12 @@ STAGE = {
     "progress": "Progress",
     "stop": "Stop",
     "stopping": "Stopping…",
+    "keep": "Stop and keep",
+    "keepHint": "Make the clip from what is drawn so far",
+    "keeping": "Finishing what there is…",
+    "finish": "Try to finish it",
     "offline": "Connection lost. Your clip is still being made; reconnecting…",
-    "upNext": "Also in line",
+    "upNext": "Also under way",
     "ready": "Your clip is ready",
     "video": "Your clip",
 }
@@ -80,6 +93,8 @@ ACTIONS = {
     "reuse": "Reuse settings",
     "download": "Download",
     "delete": "Delete",
+    "show": "Show to everyone",
+    "unshow": "Take back",
 }
 ACTION_HINTS = {
     "same": "Make it once more with the same seed",
@@ -89,6 +104,8 @@ ACTION_HINTS = {
     "reuse": "Put these settings back into the form",
     "download": "Save the clip as an MP4 file",
     "delete": "Remove the clip for good",
+    "show": "Put the clip into the showcase",
+    "unshow": "Take the clip out of the showcase",
 }
 
 GALLERY_WORDS = {
@@ -109,7 +126,44 @@ GALLERY_WORDS = {
     "extendYes": "Extend the clip",
     "cancel": "Cancel",
     "untitled": "A clip without words",
+    "favourite": "Favourite",
+    "shelves": "Which clips",
+    "own": "Yours",
+    "all": "All clips",
+    "showcase": "Showcase",
+    "emptyShowcase": "Nothing here yet. A clip that someone shows to everyone appears here.",
+    "showTitle": "Show this clip to everyone?",
+    "showText": "Everyone who opens this page will see the clip and its words.",
+    "showYes": "Show it",
+    "isShown": "In the showcase.",
+    "isTakenBack": "Taken back; only you see it now.",
+    "isTakenBackShared": "Taken back from the showcase.",
+    "dismiss": "Got it",
 }
+
+HEALTH = {
+    "title": "Health",
+    "back": "Back to the studio",
+    "state": "State",
+    "model": "Model",
+    "device": "Device",
+    "version": "Version",
+    "up": "Up for",
+    "now": "Now",
+    "jobs": "Clips asked for",
+    "room": "Room",
+    "process": "Process",
+    "errors": "What failed last",
+    "no_errors": "Nothing has failed.",
+    "errors_hidden": "What failed last is shown to those who are signed in.",
+}
+HEALTH_STATES = {
+    "starting": "The model is not loaded yet.",
+    "loading": "The model is being loaded.",
+    "ready": "All is well.",
+    "failed": "The model could not be loaded.",
+}
+JOB_STATES = {"queued": "waiting", "running": "running", "done": "done", "failed": "failed", "stopped": "stopped"}
 
 PICTURE = {
     "label": "Your picture",
@@ -155,12 +209,65 @@ def remaining(seconds: float) -> str:
     return f"about {duration(seconds)} left"
 
 
+def estimate(seconds: float, memory_bytes: int | None, energy_wh: float | None, is_measured: bool) -> str:
+    parts = [f"About {duration(seconds)} on this machine"]
+    if memory_bytes:
+        parts.append(f"{size(memory_bytes)} of memory")
+    if energy_wh:
+        parts.append(energy(energy_wh, is_measured))
+    return " · ".join(parts)
+
+
+def size(count: float) -> str:
+    """`count` in bytes."""
+    if count >= 1e9:
+        return f"{count / 1e9:.1f} GB"
+    return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
+
+
+def energy(watt_hours: float, is_measured: bool) -> str:
+    amount = f"{watt_hours:.0f}" if watt_hours >= 10 else f"{watt_hours:.2g}"
+    if watt_hours < 0.001:
+        amount = "less than 0.001"
+    return f"{amount} Wh ({'measured' if is_measured else 'estimated'})"
+
+
 def seed(seed: int) -> str:
     return f"Seed {seed}"
 
 
 def step(step: int, total: int) -> str:
     return f"Step {step} of {total}"
+
+
+def stopped_at(step: int, total: int) -> str:
+    return f"stopped at step {step} of {total}"
+
+
+def removed(clips: int, reason: str) -> str:
+    """The page puts the day in place of {date}."""
+    which = "1 clip was" if clips == 1 else f"{clips} clips were"
+    why = (
+        "to keep the studio within its size"
+        if reason == "size"
+        else "because the studio keeps clips for a certain time only"
+    )
+    return f"{which} removed on {{date}} {why}. Favourites always stay."
+
+
+def now(running: int, waiting: int) -> str:
+    return f"{running} running, {waiting} waiting"
+
+
+def room(clips_bytes: int, free_bytes: int) -> str:
+    return f"{size(clips_bytes)} of clips, {size(free_bytes)} free"
+
+
+def up_for(seconds: float) -> str:
+    days, rest = divmod(round(seconds), 24 * 3600)
+    hours, rest = divmod(rest, 3600)
+    parts = [(days, "d"), (hours, "h"), (rest // 60, "min"), (rest % 60, "s")]
+    return " ".join(f"{count} {unit}" for count, unit in [part for part in parts if part[0]][:2]) or "0 s"
 
 
 def made_in(seconds: float) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from house import House, served
 from playwright.sync_api import Browser, sync_playwright
 from running import App, Visitor, free_port
 
@@ -46,10 +48,13 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
-    """visit(address, **context): opens the page; afterwards nothing may have gone wrong or to another host."""
+    """visit(address, **context): opens the page; afterwards nothing may have gone wrong or to another host.
+
+    With `is_open=False` the browser is there and the page not yet.
+    """
     visitors: list[tuple[Visitor, str]] = []
 
-    def opened(address: str, **options: object) -> Visitor:
+    def opened(address: str, is_open: bool = True, **options: object) -> Visitor:
         context = browser.new_context(**options)  # type: ignore[arg-type]
         visitor = Visitor(context, context.new_page())
         visitor.page.on("request", lambda request: visitor.hosts.add(request.url.split("/")[2]))
@@ -59,7 +64,8 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
             lambda message: visitor.errors.append(message.text) if message.type == "error" else None,
         )
         visitors.append((visitor, address))
-        visitor.open(address)
+        if is_open:
+            visitor.open(address)
         return visitor
 
     yield opened
@@ -67,3 +73,10 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
         visitor.context.close()
         assert {host for host in visitor.hosts if host} <= {address.split("/")[2]}
         assert visitor.errors == []
+
+
+@pytest.fixture
+def open_house(tmp_path: Path) -> Iterator[Callable[..., House]]:
+    """open_house(**settings): a studio in this process with drawn clips, its page served as app.py serves it."""
+    with ExitStack() as houses:
+        yield lambda **values: houses.enter_context(served(tmp_path, **values))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from house import House
 from playwright.sync_api import expect
 from running import App, Visitor
 
@@ -37,6 +38,31 @@ def test_page_with_a_clip_is_accessible(app: App, visit: Visit, options: dict[st
     assert serious(visitor) == []
     visitor.press(wording.ACTIONS["extend"], visitor.stage)
     expect(visitor.page.get_by_role("dialog")).to_be_visible()
+    assert serious(visitor) == []
+
+
+@pytest.mark.parametrize("options", [{"color_scheme": "light"}, {"color_scheme": "dark"}, PHONE])
+def test_showcase_notes_and_health_are_accessible(
+    open_house: Callable[..., House], visit: Visit, options: dict[str, Any]
+) -> None:
+    house = open_house(showcase=True)
+    everyone = house.studio.visit()
+    clip = house.make(everyone, "a cat")
+    everyone.show(clip.id, True)
+    everyone.favour(clip.id, True)
+    house.library.removals.add(everyone.owner, 3, "size")
+    visitor = visit(house.address, reduced_motion="reduce", **options)
+    visitor.prompt.fill("hold a dog")
+    visitor.press(wording.MAKE)
+    expect(visitor.page.get_by_role("button", name=wording.STAGE["keep"])).to_be_visible()
+    assert serious(visitor) == []
+    visitor.page.get_by_role("tab", name=wording.GALLERY_WORDS["showcase"]).click()
+    expect(visitor.page.locator(".fb-shelf-showcase .fb-card")).to_have_count(1)
+    assert serious(visitor) == []
+    visitor.page.get_by_role("tab", name=wording.GALLERY_WORDS["all"]).click()
+    visitor.cards.first.get_by_text(wording.GALLERY_WORDS["more"], exact=True).click()
+    assert serious(visitor) == []
+    visitor.page.goto(f"{house.address}/health")
     assert serious(visitor) == []
 
 

@@ -59,7 +59,7 @@ def test_endpoints_are_typed_and_described(app: App) -> None:
         generate = json.load(answer)["named_endpoints"]["/generate"]
     names = " ".join(parameter["parameter_name"] for parameter in generate["parameters"])
     assert names == (
-        "prompt image aspect_ratio seconds seed num_inference_steps guidance_scale negative_prompt sound model"
+        "prompt image aspect_ratio seconds seed num_inference_steps guidance_scale negative_prompt sound model visitor"
     )
     assert len(generate["returns"]) == 2
 
@@ -138,7 +138,7 @@ def test_clips_and_models_are_listed(client: Client, first: tuple[str, dict[str,
         ({"prompt": "a", "guidance_scale": 100}, "100"),
         ({"prompt": "a", "sound": "yes"}, "'yes'"),
         ({"prompt": "a", "model": "nobody"}, "'nobody'"),
-        ({"prompt": "a", "model": 3}, "3"),
+        ({"prompt": "a", "model": 3}, "of type int"),
         ({"prompt": "a", "image": {"path": "/etc/hostname"}}, "send the picture along"),
         ({"prompt": "a", "image": {"url": "http://127.0.0.1:1/a.png"}}, "send the picture along"),
         ({"prompt": "a", "image": 3}, "send the picture along"),

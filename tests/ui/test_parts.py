@@ -1,68 +1,74 @@
-"""The parts' server functions are open to anybody: whatever they get, they answer with one sentence."""
+"""The parts' server functions and the files, as anybody can ask for them over plain HTTP."""
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
-from running import App
+from house import House, Program
 
 from studio.ui import wording
-
-FUNCTIONS = ("poll_jobs", "stop_job", "list_clips", "remove_clip", "take_picture")
-GARBAGE = [
-    None, 7, "x", [], [1, [2]], {}, {"jobs": 3}, {"jobs": ["../x"], "preview": ""}, {"jobs": [1], "preview": ""},
-    {"jobs": ["0" * 32] * 21, "preview": ""}, {"jobs": [], "preview": 5}, {"job": {"$gt": 1}}, {"clip": "../../etc"},
-    {"clip": ["0" * 32]}, {"before": "now"}, {"before": [1]}, {"before": 1e999}, {"path": "/etc/passwd"}, {"path": 3},
-    {"path": "a\0b"}, {"path": ""}, {"path": {"path": "x"}},
-]  # fmt: skip
+from studio.ui.guard import an_upload
 
 
-@pytest.fixture(scope="module")
-def owners(app: App) -> dict[str, int]:
-    """Which component answers which function."""
-    with urllib.request.urlopen(f"{app.address}/config") as answer:
-        components = json.load(answer)["components"]
-    return {name: each["id"] for each in components for name in each["props"].get("server_fns", [])}
+@pytest.fixture
+def house(open_house: Callable[..., House]) -> House:
+    return open_house()
 
 
-def call(app: App, component: int, name: str, data: object) -> Any:
-    body = json.dumps({"session_hash": "test", "component_id": component, "fn_name": name, "data": data}).encode()
-    request = urllib.request.Request(
-        f"{app.address}/gradio_api/component_server/", body, {"Content-Type": "application/json"}
-    )
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)
+@pytest.fixture
+def program(house: House) -> Iterator[Program]:
+    opened = Program(house.address)
+    yield opened
+    opened.close()
 
 
-def test_all_of_them_are_known(owners: dict[str, int]) -> None:
-    assert set(owners) == set(FUNCTIONS)
+def test_all_of_them_are_known(house: House) -> None:
+    assert set(house.server_functions()) == {
+        "poll_jobs", "stop_job", "finish_job", "list_clips", "remove_clip", "favour_clip", "show_clip", "take_picture",
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_garbage_gets_a_sentence(app: App, owners: dict[str, int], name: str) -> None:
-    for data in GARBAGE:
-        answer = call(app, owners[name], name, data)
-        is_plain_question = name == "list_clips" and isinstance(data, dict) and "before" not in data
-        if not is_plain_question:
-            assert set(answer) == {"error"}, (data, answer)
-            assert answer["error"].endswith(".")
-            assert answer["error"] != wording.UNEXPECTED, data
-    assert "Traceback" not in app.log
-
-
-def test_unknown_job_is_gone_and_not_an_error(app: App, owners: dict[str, int]) -> None:
-    answer = call(app, owners["poll_jobs"], "poll_jobs", {"jobs": ["0" * 32], "preview": ""})
+def test_unknown_job_is_gone_and_not_an_error(house: House, program: Program) -> None:
+    answer = program.part(house, "poll_jobs", jobs=["0" * 32], preview="")
     assert [view["state"] for view in answer["jobs"]] == ["gone"]
 
 
-def test_files_outside_the_gallery_are_not_served(app: App) -> None:
-    for path in (app.data_dir / "flipbook.db", app.data_dir / "clips" / ".." / "flipbook.db", "/etc/passwd"):
-        request = urllib.request.Request(f"{app.address}/gradio_api/file={path}")
-        with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(request)
-        assert refused.value.code in (403, 404)
-        refused.value.close()
+@pytest.mark.parametrize("data", [{"jobs": ["0" * 32] * 21}, {"jobs": ["x"]}, {"jobs": []}, {"preview": "x" * 65}])
+def test_poll_takes_few_jobs_and_a_short_key(house: House, program: Program, data: dict[str, object]) -> None:
+    answer = program.part(house, "poll_jobs", **{"jobs": [], "preview": 3, **data})
+    assert answer == {"error": wording.BAD_CALL}
+
+
+def test_a_page_of_the_gallery_ends_where_the_next_begins(house: House, program: Program) -> None:
+    made = [house.make(house.studio.visit(), f"cat {number}") for number in range(26)]
+    first = program.part(house, "list_clips")
+    second = program.part(house, "list_clips", before=first["clips"][-1]["number"])
+    assert (first["more"], second["more"]) == (True, False)
+    assert "removals" not in second
+    assert [view["id"] for view in (*first["clips"], *second["clips"])] == [clip.id for clip in reversed(made)]
+
+
+def test_showcase_is_closed_where_there_is_none(house: House, program: Program) -> None:
+    clip = house.make(house.studio.visit(), "a cat")
+    assert "no showcase" in program.part(house, "list_clips", shelf="showcase")["error"]
+    assert "no showcase" in program.part(house, "show_clip", clip=clip.id, yes=True)["error"]
+
+
+def test_files_outside_the_gallery_are_not_served(house: House, program: Program) -> None:
+    data = house.studio.settings.data_dir
+    for path in (data / "flipbook.db", data / "clips" / ".." / "flipbook.db", "/etc/passwd", data / "pictures"):
+        assert program.ask(f"/gradio_api/file={path}")[0] in (403, 404)
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "", "a\0b", "x" * 5000, "a \ud83d", None, 7, ["x"], {"path": "x"}])
+def test_only_an_upload_is_read(path: object) -> None:
+    with pytest.raises(Exception, match="send the picture along"):
+        an_upload(path)
+
+
+def test_an_upload_with_an_endless_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path))
+    with pytest.raises(Exception, match="send the picture along"):
+        an_upload(str(tmp_path / ("x" * 5000)))

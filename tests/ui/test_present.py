@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -12,6 +13,7 @@ from studio.domain import (
     NEW_SEED,
     Clip,
     Done,
+    Estimate,
     Failed,
     Job,
     JobState,
@@ -129,6 +131,45 @@ def test_clip_shows_its_facts_and_addresses(tmp_path: Path) -> None:
     assert view["video"].startswith("gradio_api/file=/")
     assert view["video"].endswith("/a%20b%231.mp4")
     assert json.loads(json.dumps(view)) == view
+
+
+def test_clip_shows_what_it_took_and_what_became_of_it(tmp_path: Path) -> None:
+    made = Made(224, 128, 25, 12.0, True, 3.4, steps_done=6, energy_wh=0.0213, note="It was made smaller.")
+    view = present.clip_view(Clip(ID, VideoRequest("a cat", seed=7), 1000.0, made, "a.mp4", "a.jpg"), tmp_path)
+    assert view["facts"].endswith("made in 3 s · 0.021 Wh (estimated) · stopped at step 6 of 16")
+    assert view["note"] == "It was made smaller."
+    whole = replace(made, steps_done=16, is_energy_measured=True)
+    view = present.clip_view(Clip(ID, VideoRequest("a cat"), 1000.0, whole, "a.mp4", "a.jpg"), tmp_path)
+    assert view["facts"].endswith("made in 3 s · 0.021 Wh (measured)")
+
+
+def test_estimate_says_what_is_known() -> None:
+    said = present.estimate_view(Estimate(3.2, 1_200_000_000, 0.02, False, 5))
+    assert said == {"sentence": "About 3 s on this machine · 1.2 GB of memory · 0.02 Wh (estimated)"}
+    assert present.estimate_view(Estimate(75.0, None, None, False, 1))["sentence"] == "About 1 min 15 s on this machine"
+    assert present.estimate_view(None) == {"sentence": wording.FIRST_RUN}
+
+
+@pytest.mark.parametrize(
+    ("watt_hours", "said"),
+    [(0.00001, "less than 0.001 Wh"), (0.0213, "0.021 Wh"), (1.26, "1.3 Wh"), (9.96, "10 Wh"), (123.4, "123 Wh")],
+)
+def test_energy_is_short(watt_hours: float, said: str) -> None:
+    assert wording.energy(watt_hours, False) == f"{said} (estimated)"
+
+
+@pytest.mark.parametrize(
+    ("phase", "step", "can_keep"), [("denoising", 1, True), ("denoising", 0, False), ("decoding", 0, False)]
+)
+def test_what_is_drawn_may_be_kept_while_it_is_drawn(phase: Phase, step: int, can_keep: bool) -> None:
+    assert present.job_view(running(Progress(phase, step, 4)))["can_keep"] is can_keep
+
+
+def test_removals_say_how_many_and_why() -> None:
+    assert wording.removed(3, "size") == (
+        "3 clips were removed on {date} to keep the studio within its size. Favourites always stay."
+    )
+    assert wording.removed(1, "age").startswith("1 clip was removed on {date} because")
 
 
 def test_every_phase_has_its_words() -> None:

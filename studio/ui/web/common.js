@@ -4,6 +4,28 @@ const find = (selector, root = element) => root.querySelector(selector);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
+// A secret that stands for this browser, or for this page load where a browser keeps nothing.
+function visitor() {
+  const KEY = 'flipbook.visitor';
+  try {
+    const kept = localStorage.getItem(KEY);
+    if (/^[0-9a-f]{32}$/.test(kept)) return kept;
+  } catch {
+    // Storage is blocked.
+  }
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  window.flipbookVisitor ||= [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  try {
+    localStorage.setItem(KEY, window.flipbookVisitor);
+  } catch {
+    // The next page load is another visitor.
+  }
+  return window.flipbookVisitor;
+}
+
+// Every question to the server says who asks.
+const ask = (name, data) => server[name]({ ...data, visitor: visitor() });
+
 // Parts talk through the document, so that none needs to know where another is.
 const tell = (name, detail) => document.dispatchEvent(new CustomEvent('flipbook:' + name, { detail }));
 const hear = (name, act) =>
@@ -14,6 +36,13 @@ function make(tag, className, text) {
   const node = document.createElement(tag);
   if (className) node.className = className;
   if (text !== undefined) node.textContent = text;
+  return node;
+}
+
+// A line of facts breaks between them, never within one.
+function drawFacts(node, text) {
+  const facts = text.split(' · ').map((fact) => make('span', 'fb-fact', fact));
+  node.replaceChildren(...facts.flatMap((fact, place) => (place ? [' · ', fact] : [fact])));
   return node;
 }
 

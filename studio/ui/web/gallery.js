@@ -1,124 +1,136 @@
 // Shows the kept clips, newest first, posters only until one is played; owns what the visitor can do with a clip.
-const grid = find('.fb-grid'), note = find('.fb-gallery-note'), older = find('.fb-older');
-const cards = new Map(); // clip id -> its card
-let oldest = null; // when the last shown clip was made
+const note = find('.fb-gallery-note');
+const own = shelf('own', words.empty);
+const showcase = given.hasShowcase ? shelf('showcase', words.emptyShowcase) : null;
+let open = own;
 
-async function page(before) {
-  const reply = await server.list_clips({ before });
-  if (reply && reply.clips) return reply;
-  note.textContent = (reply && reply.error) || words.offline;
-  return null;
+// One row of clips out of one list of the server's.
+function shelf(name, empty) {
+  const root = find(`.fb-shelf-${name}`), grid = find('.fb-grid', root), older = find('.fb-older', root);
+  const cards = new Map(); // clip id -> {clip, node}
+  let oldest = null; // number of the last clip that was read page by page
+
+  async function page(before) {
+    const reply = await ask('list_clips', { shelf: name, before });
+    if (reply && reply.clips) return reply;
+    if (open.name === name) note.textContent = (reply && reply.error) || words.offline;
+    return null;
+  }
+
+  async function refresh() {
+    const reply = await page(null);
+    if (!reply) return void setTimeout(() => element.isConnected && refresh(), 4000);
+    const listed = new Set(reply.clips.map((clip) => clip.id));
+    const isFarBehind = reply.more && cards.size > 0 && !reply.clips.some((clip) => cards.has(clip.id));
+    const reach = reply.more && !isFarBehind ? reply.clips[reply.clips.length - 1].number : -Infinity;
+    // What this page should hold and does not was removed elsewhere.
+    for (const [id, { clip }] of cards) if (clip.number >= reach && !listed.has(id)) drop(id);
+    reply.clips.forEach(put);
+    if (oldest === null || isFarBehind) turned(reply);
+    if (reply.removals) showRemovals(reply.removals);
+    if (open.name === name) tidy();
+  }
+
+  async function showOlder() {
+    older.disabled = true;
+    const reply = await page(oldest);
+    older.disabled = false;
+    if (!reply) return;
+    reply.clips.forEach(put);
+    turned(reply);
+  }
+
+  function turned({ clips, more }) {
+    if (clips.length) oldest = clips[clips.length - 1].number;
+    older.hidden = !more;
+  }
+
+  function put(clip) {
+    const known = cards.get(clip.id);
+    if (known) dress(known.node, Object.assign(known.clip, clip));
+    else {
+      const node = card(clip, name === 'own');
+      dress(node, clip);
+      cards.set(clip.id, { clip, node });
+      grid.insertBefore(node, [...grid.children].find((other) => Number(other.dataset.number) < clip.number) || null);
+    }
+  }
+
+  function drop(id) {
+    const known = cards.get(id);
+    if (known) known.node.remove();
+    cards.delete(id);
+  }
+
+  const tidy = () => (note.textContent = cards.size ? '' : empty);
+  older.addEventListener('click', showOlder);
+  return { name, root, refresh, drop, put, tidy };
 }
 
-async function refresh() {
-  const reply = await page(null);
-  if (!reply) return void setTimeout(refresh, 4000);
-  const fresh = reply.clips.filter((clip) => !cards.has(clip.id)).map(card);
-  grid.prepend(...fresh);
-  if (oldest === null) turned(reply);
-  tidy();
+// Yours and the showcase as tabs, where there is a showcase.
+const tabs = [...element.querySelectorAll('.fb-shelves [role=tab]')];
+function turnTo(name) {
+  open = name === 'showcase' ? showcase : own;
+  for (const tab of tabs) {
+    tab.setAttribute('aria-selected', String(tab.dataset.shelf === name));
+    tab.tabIndex = tab.dataset.shelf === name ? 0 : -1;
+  }
+  for (const one of [own, showcase]) one.root.hidden = one !== open;
+  open.refresh();
+}
+function dressTabs() {
+  find('.fb-shelves').hidden = false;
+  for (const tab of tabs) {
+    const panel = find(`.fb-shelf-${tab.dataset.shelf}`);
+    panel.setAttribute('role', 'tabpanel');
+    panel.setAttribute('aria-labelledby', tab.id);
+    tab.addEventListener('click', () => turnTo(tab.dataset.shelf));
+    tab.addEventListener('keydown', (event) => {
+      if (event.key !== 'ArrowLeft' && event.key !== 'ArrowRight') return;
+      const other = tabs[1 - tabs.indexOf(tab)];
+      other.focus();
+      turnTo(other.dataset.shelf);
+    });
+  }
 }
 
-async function showOlder() {
-  older.disabled = true;
-  const reply = await page(oldest);
-  older.disabled = false;
-  if (!reply) return;
-  grid.append(...reply.clips.filter((clip) => !cards.has(clip.id)).map(card));
-  turned(reply);
-}
-
-function turned({ clips, more }) {
-  if (clips.length) oldest = clips[clips.length - 1].created;
-  older.hidden = !more;
-}
-
-function tidy() {
-  note.textContent = cards.size ? '' : words.empty;
-}
-
-function card(clip) {
-  const node = make('li', 'fb-card');
-  node.dataset.clip = clip.id;
-  const facts = make('p', 'fb-facts', clip.facts);
-  facts.title = new Date(clip.created * 1000).toLocaleString();
-  node.append(media(clip), make('p', 'fb-prompt', clip.prompt || words.untitled), facts, actions(clip));
-  cards.set(clip.id, node);
-  return node;
-}
-
-function media(clip) {
-  const box = make('div', 'fb-media');
-  box.style.setProperty('--poster', `url("${clip.poster}")`);
-  const button = make('button', 'fb-play');
-  button.type = 'button';
-  button.setAttribute('aria-label', `${words.play}: ${clip.prompt || words.untitled}`);
-  const poster = make('img');
-  Object.assign(poster, { loading: 'lazy', alt: '', src: clip.poster, width: clip.width, height: clip.height });
-  button.append(poster, make('span', 'fb-play-mark'), make('span', 'fb-length', clip.length));
-  box.append(button);
-  button.addEventListener('click', () => play(box, clip));
-  if (matchMedia('(hover: hover)').matches && !isCalm) peek(box, button, clip);
-  return box;
-}
-
-function film(clip) {
-  const video = make('video');
-  Object.assign(video, { src: clip.video, poster: clip.poster, playsInline: true });
-  return video;
-}
-
-// A pointer that rests on a poster sees the clip move, without sound.
-function peek(box, button, clip) {
-  let timer = 0;
-  box.addEventListener('pointerenter', () => {
-    timer = setTimeout(() => {
-      if (find('video', box)) return;
-      const video = film(clip);
-      Object.assign(video, { muted: true, loop: true, className: 'fb-peek', tabIndex: -1 });
-      video.setAttribute('aria-hidden', 'true');
-      button.append(video);
-      video.play().catch(() => video.remove());
-    }, 200);
+// What was swept, until the visitor has taken note of it.
+const SEEN = 'flipbook.removals';
+let seenRemoval = 0;
+function showRemovals(removals) {
+  try {
+    seenRemoval = Math.max(seenRemoval, Number(localStorage.getItem(SEEN)) || 0);
+  } catch {
+    // A browser that keeps nothing tells of it on each visit.
+  }
+  const fresh = removals.filter((removal) => removal.number > seenRemoval);
+  const lines = fresh.map(({ text, removed }) => {
+    const day = new Date(removed * 1000).toLocaleDateString(undefined, { day: 'numeric', month: 'short' });
+    return make('p', '', text.replace('{date}', day));
   });
-  box.addEventListener('pointerleave', () => {
-    clearTimeout(timer);
-    const video = find('.fb-peek', box);
-    if (video) video.remove();
-  });
+  find('.fb-removed').hidden = fresh.length === 0;
+  find('.fb-removed > div').replaceChildren(...lines);
+  find('.fb-removed').dataset.number = Math.max(0, ...fresh.map((removal) => removal.number));
 }
-
-function play(box, clip) {
-  const video = film(clip);
-  video.controls = true;
-  video.setAttribute('aria-label', clip.prompt || words.untitled);
-  box.replaceChildren(video);
-  video.play().catch(() => {});
-  video.focus();
-}
-
-function actions(clip) {
-  const row = make('div', 'fb-actions');
-  const more = make('details', 'fb-more');
-  const list = make('div', 'fb-menu');
-  list.append(...['same', 'frame', 'reuse', 'download', 'delete'].map((action) => actionButton(clip, action)));
-  list.addEventListener('click', () => (more.open = false));
-  more.append(make('summary', 'fb-button', words.more), list);
-  more.addEventListener('keydown', (event) => {
-    if (event.key !== 'Escape') return;
-    more.open = false;
-    find('summary', more).focus();
-  });
-  row.append(actionButton(clip, 'new'), actionButton(clip, 'extend'), more);
-  return row;
-}
+find('.fb-removed button').addEventListener('click', () => {
+  seenRemoval = Number(find('.fb-removed').dataset.number);
+  find('.fb-removed').hidden = true;
+  find('h2').focus();
+  try {
+    localStorage.setItem(SEEN, String(seenRemoval));
+  } catch {
+    // It stays away until the page is loaded again.
+  }
+});
 
 document.addEventListener('click', (event) => {
-  for (const open of element.querySelectorAll('.fb-more[open]')) if (!open.contains(event.target)) open.open = false;
+  for (const menu of element.querySelectorAll('.fb-more[open]')) if (!menu.contains(event.target)) menu.open = false;
 });
 
 // One answer of one dialog: resolves to whether it was yes.
-function answer(dialog) {
+function answer(dialog, clip) {
+  const quoted = find('.fb-dialog-clip', dialog);
+  if (quoted) quoted.textContent = clip.prompt || words.untitled;
   return new Promise((done) => {
     dialog.returnValue = 'no';
     dialog.addEventListener('close', () => done(dialog.returnValue === 'yes'), { once: true });
@@ -126,27 +138,48 @@ function answer(dialog) {
   });
 }
 
+// Asks the server to change something; whether it did. What hindered it is said above the cards.
+async function change(name, data) {
+  const reply = await ask(name, data);
+  if (reply && !reply.error) return true;
+  note.textContent = (reply && reply.error) || words.offline;
+  return false;
+}
+
 async function askDelete(clip) {
-  const dialog = find('.fb-ask-delete');
-  find('.fb-dialog-clip', dialog).textContent = clip.prompt || words.untitled;
-  if (!(await answer(dialog))) return;
-  const reply = await server.remove_clip({ clip: clip.id });
-  if (!reply || reply.error) return void (note.textContent = (reply && reply.error) || words.offline);
-  const node = cards.get(clip.id);
-  cards.delete(clip.id);
-  if (node) node.remove();
+  if (!(await answer(find('.fb-ask-delete'), clip)) || !(await change('remove_clip', { clip: clip.id }))) return;
+  for (const one of [own, showcase]) if (one) one.drop(clip.id);
   tell('deleted', clip.id);
-  tidy();
+  open.tidy();
   note.textContent = words.deleted;
   find('h2').focus();
 }
 
 async function askExtend(clip) {
   const dialog = find('.fb-ask-extend');
-  const text = find('textarea', dialog);
-  text.value = clip.prompt;
-  if (!(await answer(dialog))) return;
-  trigger('again', { action: 'extend', clip: clip.id, seconds: Number(seconds.value), prompt: text.value, n: ++asked });
+  find('textarea', dialog).value = clip.prompt;
+  if (!(await answer(dialog, clip))) return;
+  const prompt = find('textarea', dialog).value;
+  trigger('again', { action: 'extend', clip: clip.id, seconds: Number(seconds.value), prompt, n: ++asked });
+}
+
+async function askShow(clip) {
+  if (!(await answer(find('.fb-ask-show'), clip)) || !(await change('show_clip', { clip: clip.id, yes: true }))) return;
+  own.put({ ...clip, is_shown: true });
+  note.textContent = words.isShown;
+}
+
+async function takeBack(clip) {
+  if (!(await change('show_clip', { clip: clip.id, yes: false }))) return;
+  own.put({ ...clip, is_shown: false });
+  showcase.drop(clip.id);
+  note.textContent = given.isPrivate ? words.isTakenBack : words.isTakenBackShared;
+}
+
+// The star turns at once, and back if the server did not take it.
+async function favour(clip, yes) {
+  own.put({ ...clip, is_favourite: yes });
+  if (!(await change('favour_clip', { clip: clip.id, yes }))) own.put({ ...clip, is_favourite: !yes });
 }
 
 const seconds = find('.fb-ask-extend input');
@@ -155,15 +188,18 @@ seconds.addEventListener('input', shownSeconds);
 shownSeconds();
 
 let asked = 0;
-hear('act', ({ action, clip }) => {
-  if (action === 'delete') return askDelete(clip);
-  if (action === 'extend') return askExtend(clip);
+hear('act', ({ action, clip, yes }) => {
   const event = { action, clip: clip.id, n: ++asked };
-  if (action === 'same' || action === 'new') trigger('again', event);
+  if (action === 'delete') askDelete(clip);
+  else if (action === 'extend') askExtend(clip);
+  else if (action === 'favour') favour(clip, yes);
+  else if (action === 'show') askShow(clip);
+  else if (action === 'unshow') takeBack(clip);
+  else if (action === 'same' || action === 'new') trigger('again', event);
   else if (action === 'frame') trigger('frame', event);
   else if (action === 'reuse') trigger('reuse', event);
 });
-hear('made', refresh);
-older.addEventListener('click', showOlder);
-document.addEventListener('visibilitychange', () => !document.hidden && element.isConnected && refresh());
-refresh();
+hear('made', () => own.refresh());
+document.addEventListener('visibilitychange', () => !document.hidden && element.isConnected && open.refresh());
+if (showcase) dressTabs();
+own.refresh();

@@ -56,7 +56,7 @@ async function take(chosen) {
   say(words.reading);
   try {
     const { path } = await upload(chosen);
-    const reply = await server.take_picture({ path });
+    const reply = await ask('take_picture', { path });
     if (!reply) return say(words.failed);
     if (reply.error) return say(reply.error);
     change(reply);

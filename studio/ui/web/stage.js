@@ -1,21 +1,25 @@
-// Follows the visitor's own jobs by asking the server now and then; remembers their ids over reloads and lost connections.
-const KEY = 'flipbook-jobs-v1';
+// Follows the visitor's jobs by asking the server now and then; remembers what this browser asked for over reloads.
+const KEY = 'flipbook-jobs-v1', MOST = 20;
 const screen = find('.fb-screen'), strip = find('.fb-strip'), film = find('.fb-film'), empty = find('.fb-empty');
-const headline = find('.fb-headline'), detail = find('.fb-detail'), bar = find('.fb-progress'), stop = find('.fb-stop');
+const headline = find('.fb-headline'), detail = find('.fb-detail'), bar = find('.fb-progress');
+const stop = find('.fb-stop'), keep = find('.fb-keep-it'), finish = find('.fb-finish');
 const result = find('.fb-result'), waiting = find('.fb-waiting');
 
-let jobs = remembered(); // ids, oldest first
+let jobs = remembered(); // ids that are asked about, oldest first
 let run = 0; // the number of the loop that may draw
+let newest = null; // number of the newest clip of all
+let focused = null; // the job on the stage
 let shownPreview = '';
 let previewOf = null; // the job whose picture the strip holds
 let shownClip = null;
+const asked = new Set(jobs); // jobs that this browser asked for; others are the visitor's on other devices
 const seenLive = new Set(); // jobs that were being made while this page looked on
-const announced = new Set(); // clips that the gallery was told of
+const orders = new Map(); // job -> 'stop' or 'keep', once a button was pressed
 
 function remembered() {
   try {
     const ids = JSON.parse(localStorage.getItem(KEY));
-    return Array.isArray(ids) ? ids.filter((id) => typeof id === 'string').slice(-20) : [];
+    return Array.isArray(ids) ? ids.filter((id) => typeof id === 'string').slice(-MOST) : [];
   } catch {
     return [];
   }
@@ -23,13 +27,18 @@ function remembered() {
 
 // Another tab may follow jobs of its own: what it wrote stays, but for those that are over.
 function remember(ids, over = []) {
-  jobs = ids;
+  jobs = ids.slice(-MOST);
   const others = remembered().filter((id) => !ids.includes(id) && !over.includes(id));
   try {
-    localStorage.setItem(KEY, JSON.stringify([...others, ...ids].slice(-20)));
+    localStorage.setItem(KEY, JSON.stringify([...others, ...ids.filter((id) => asked.has(id))].slice(-MOST)));
   } catch {
     // A browser that keeps nothing still shows this visit's jobs.
   }
+}
+
+function pause(isBusy) {
+  if (document.hidden) return isBusy ? 3000 : 30000;
+  return isBusy ? 400 : 4000;
 }
 
 async function follow() {
@@ -38,38 +47,59 @@ async function follow() {
   while (me === run && element.isConnected) {
     let reply;
     try {
-      reply = await server.poll_jobs({ jobs, preview: shownPreview });
+      reply = await ask('poll_jobs', { jobs, preview: shownPreview });
       // Gradio's client answers undefined when the connection is lost.
       if (!reply || !reply.jobs) throw new Error('no answer');
       failures = 0;
     } catch {
       failures += 1;
-      if (me === run) say(words.offline, '');
+      if (me === run) say((reply && reply.error) || words.offline, '');
+      if (await isSignedOut()) return void location.reload();
       await sleep(Math.min(8000, 500 * 2 ** failures));
       continue;
     }
     if (me !== run) return;
     draw(reply);
-    if (!reply.busy) return;
-    await sleep(document.hidden ? 3000 : 400);
+    await sleep(pause(reply.busy));
   }
 }
 
-function draw({ jobs: all, readiness }) {
+// After the studio was started again, whoever had signed in is asked to do so once more.
+async function isSignedOut() {
+  try {
+    return (await fetch('gradio_api/login_check')).status === 401;
+  } catch {
+    return false;
+  }
+}
+
+function draw({ jobs: all, readiness, newest: number }) {
+  if (newest !== null && number !== newest) tell('made', number);
+  newest = number;
   // A job that is gone was deleted with its clip, unless it went while this page looked on.
   const views = all.filter((view) => view.state !== 'gone' || seenLive.has(view.id));
-  const live = views.filter((view) => view.live);
-  const focus = live.find((view) => view.state === 'running') || live[0] || views[views.length - 1];
+  const focus = inFocus(views);
   for (const view of views) {
     if (view.live) seenLive.add(view.id);
-    else if (view.clip && !announced.has(view.clip.id)) tell('made', announced.add(view.clip.id));
+    else orders.delete(view.id);
+    if (view.preview) keepPreview(view);
   }
   const kept = views.filter((view) => view.live || view === focus).map((view) => view.id);
   remember(kept, all.map((view) => view.id).filter((id) => !kept.includes(id)));
-  drawWaiting(live.filter((view) => view !== focus));
-  if (!focus) return drawIdle(readiness);
-  if (focus.live) drawLive(focus, readiness);
+  drawWaiting(views.filter((view) => view.live && view !== focus));
+  focused = focus ? focus.id : null;
+  if (!focus) drawIdle(readiness);
+  else if (focus.live) drawLive(focus, readiness);
   else drawOver(focus);
+}
+
+// What this browser asked for comes first, and the film one has just seen being made is not pushed aside by
+// others' clips; where galleries are private, there are no others.
+function inFocus(views) {
+  const isMine = (view) => given.isPrivate || asked.has(view.id);
+  const mine = views.filter(isMine), others = views.filter((view) => !isMine(view));
+  const live = (list) => list.find((view) => view.state === 'running') || list.find((view) => view.live);
+  return live(mine) || mine.findLast((view) => seenLive.has(view.id)) || live(others) || views[views.length - 1];
 }
 
 function say(first, second) {
@@ -78,6 +108,7 @@ function say(first, second) {
   if (detail.textContent !== second) detail.textContent = second;
 }
 
+// The screen is the clip's own shape when that is wide; a tall clip stands in the middle of a square one.
 function reshape(width, height) {
   screen.style.setProperty('--ratio', `${width} / ${height}`);
   screen.dataset.shape = width >= height ? 'wide' : 'tall';
@@ -94,24 +125,24 @@ function reveal(node) {
 function drawIdle(readiness) {
   reveal(empty);
   element.dataset.state = 'idle';
-  stop.hidden = bar.hidden = result.hidden = true;
+  stop.hidden = keep.hidden = finish.hidden = bar.hidden = result.hidden = true;
   say(['loading', 'failed'].includes(readiness.state) ? readiness.sentence : '', '');
 }
 
 function drawLive(view, readiness) {
   element.dataset.state = view.state;
   reshape(...view.ratio.split(':').map(Number));
-  result.hidden = true;
   const isLoading = view.state === 'queued' && readiness.state === 'loading';
-  say(view.headline, isLoading ? readiness.sentence : view.detail);
+  const order = orders.get(view.id);
+  if (order) say(order === 'keep' ? words.keeping : words.stopping, '');
+  else say(view.headline, isLoading ? readiness.sentence : view.detail);
   drawBar(view);
+  result.hidden = finish.hidden = true;
+  keep.hidden = !view.can_keep || Boolean(order);
   stop.hidden = false;
-  stop.disabled = stop.dataset.job === view.id && stop.dataset.asked === 'yes';
-  if (stop.dataset.job !== view.id) Object.assign(stop.dataset, { job: view.id, asked: 'no' });
-  if (stop.disabled) say(words.stopping, '');
-  if (view.preview) drawPreview(view);
+  stop.disabled = order === 'stop';
   // The last picture stays while the clip is decoded and saved.
-  else reveal(previewOf === view.id ? strip : empty);
+  reveal(previewOf === view.id ? strip : empty);
 }
 
 function drawBar(view) {
@@ -120,7 +151,7 @@ function drawBar(view) {
   else bar.value = view.fraction;
 }
 
-function drawPreview(view) {
+function keepPreview(view) {
   shownPreview = view.preview_key;
   previewOf = view.id;
   const frames = view.preview_frames;
@@ -130,12 +161,12 @@ function drawPreview(view) {
   // Setting the same animation again would start it over with every picture.
   if (strip.dataset.frames !== String(frames)) strip.style.animation = animation;
   strip.dataset.frames = frames;
-  reveal(strip);
 }
 
 function drawOver(view) {
   element.dataset.state = view.state;
-  stop.hidden = bar.hidden = true;
+  stop.hidden = keep.hidden = bar.hidden = true;
+  finish.hidden = !view.can_finish;
   if (view.state === 'done' && view.clip) drawClip(view);
   else {
     result.hidden = true;
@@ -154,11 +185,13 @@ function drawClip(view) {
   reveal(film);
   shownClip = clip.id;
   find('.fb-result-prompt').textContent = clip.prompt;
-  find('.fb-facts').textContent = clip.facts;
+  drawFacts(find('.fb-facts'), clip.facts);
+  find('.fb-card-note', result).textContent = clip.note;
   const order = ['new', 'same', 'extend', 'frame', 'reuse', 'download', 'delete'];
-  find('.fb-actions').replaceChildren(...order.map((action) => actionButton(clip, action)));
+  find('.fb-actions', result).replaceChildren(...order.map((action) => actionButton(clip, action)));
   result.hidden = false;
-  if (seenLive.has(view.id)) play();
+  // On a device that did not ask for it, or in a tab that nobody looks at, a film does not begin to sound.
+  if (seenLive.has(view.id) && asked.has(view.id) && !document.hidden) play();
 }
 
 async function play() {
@@ -175,7 +208,7 @@ function drawWaiting(views) {
     const row = make('li');
     const button = make('button', 'fb-button fb-stop', words.stop);
     button.type = 'button';
-    button.addEventListener('click', () => ask(view.id, button));
+    button.addEventListener('click', () => order(view.id, 'stop', button));
     row.append(make('span', 'fb-waiting-prompt', view.prompt), make('span', 'fb-detail', view.detail), button);
     row.dataset.key = view.id + view.detail;
     return row;
@@ -186,17 +219,29 @@ function drawWaiting(views) {
   if (now !== rows.map((row) => row.dataset.key).join()) list.replaceChildren(...rows);
 }
 
-async function ask(job, button) {
+async function order(job, what, button) {
+  orders.set(job, what);
   button.disabled = true;
-  const reply = await server.stop_job({ job });
-  if (!reply || reply.error) button.disabled = false;
-  return !button.disabled ? false : follow();
+  const reply = await ask('stop_job', { job, keep: what === 'keep' });
+  button.disabled = false;
+  if (!reply || reply.error) orders.delete(job);
+  follow();
 }
 
 stop.addEventListener('click', () => {
-  stop.dataset.asked = 'yes';
   say(words.stopping, '');
-  ask(stop.dataset.job, stop);
+  order(focused, 'stop', stop);
+});
+keep.addEventListener('click', () => {
+  say(words.keeping, '');
+  order(focused, 'keep', keep);
+});
+finish.addEventListener('click', async () => {
+  finish.disabled = true;
+  const reply = await ask('finish_job', { job: focused });
+  finish.disabled = false;
+  if (reply && reply.error) say(reply.error, '');
+  else follow();
 });
 
 hear('deleted', (clip) => {
@@ -210,11 +255,21 @@ hear('deleted', (clip) => {
 watch('value', () => {
   const job = props.value && props.value.job;
   if (!job) return;
-  remember([...jobs.filter((id) => id !== job), job]);
+  asked.add(job);
   seenLive.add(job);
+  remember([...jobs.filter((id) => id !== job), job]);
   shownPreview = '';
   // On a phone the stage is below the form, and what goes on is under its picture.
   element.scrollIntoView({ block: innerWidth < 760 ? 'start' : 'nearest', behavior: isCalm ? 'auto' : 'smooth' });
+  follow();
+});
+// What another tab of this browser asks for is shown here at once.
+addEventListener('storage', ({ key }) => {
+  if (key !== KEY || !element.isConnected) return;
+  const others = remembered().filter((id) => !asked.has(id));
+  if (!others.length) return;
+  others.forEach((id) => asked.add(id));
+  jobs = [...jobs, ...others].slice(-MOST);
   follow();
 });
 document.addEventListener('visibilitychange', () => !document.hidden && follow());

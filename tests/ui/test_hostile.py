@@ -1,0 +1,112 @@
+"""Whatever is thrown at what can be called, the answer is a sentence or a refusal, and the studio is well afterwards.
+
+What can be called is found in the page itself, so that a new function is covered without a line here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from house import House, Program, new_visitor, served
+
+from studio.domain import Clip
+from studio.ui import wording
+
+LONG = "x" * 100_000
+ESCAPED = "\x1b]0;owned\x07\x1b[31mred\x1b[0m"
+SURROGATE = "a \ud83d cat"
+VALUES: list[Any] = [
+    None, True, False, 0, -1, 7, 10**30, 1.5, 1e308, float("nan"), float("inf"), "", " ", "0", "0" * 32, "f" * 31,
+    "../../etc/passwd", "/etc/passwd", "..\\..\\x", "a\0b", "file:///etc/passwd", "' OR 1=1 --", "{{7*7}}",
+    "${alert(1)}", "<script>alert(1)</script>", ESCAPED, "\u202eevil\u202c", "\u200b\u200b", SURROGATE, LONG, [], [[]],
+    ["0" * 32] * 5000, {}, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, {"a": {"b": 1}}, {"$gt": 1},
+]  # fmt: skip
+FEW: list[Any] = [None, True, -1, float("nan"), "../../etc/passwd", SURROGATE, LONG, [], {}]
+KEYS = ("jobs", "job", "clip", "before", "shelf", "preview", "path", "keep", "yes", "seconds", "prompt", "action")
+TRACES = ("Traceback", 'File "', "Error:", "Exception", "/site-packages/")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    with served(tmp_path_factory.mktemp("hostile"), has_private_galleries=True, showcase=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def treasure(house: House) -> Clip:
+    """What somebody else has and nobody may touch."""
+    return house.make(house.studio.visit(new_visitor()), "a hidden treasure")
+
+
+@pytest.fixture
+def program(house: House, treasure: Clip) -> Iterator[Program]:
+    """A stranger; when it is done, the treasure is as it was and the studio makes clips."""
+    stranger = Program(house.address, new_visitor())
+    yield stranger
+    stranger.close()
+    assert house.library.clips.get(treasure.id) == treasure
+    assert house.make(house.studio.visit(new_visitor()), "all is well").request.prompt == "all is well"
+
+
+def check(status: int, text: str, thrown: object) -> None:
+    """A sentence or a refusal: nothing of the studio's inside, and not the sentence for what nobody foresaw."""
+    told = f"{str(thrown)[:200]!r} got {status}: {text[:600]}"
+    assert status < 500, told
+    assert not any(trace in text for trace in TRACES), told
+    assert wording.UNEXPECTED not in text, told
+    assert "treasure" not in text, told
+
+
+def functions_of(house: House) -> list[tuple[str, int]]:
+    return sorted(house.server_functions().items())
+
+
+def test_every_server_function_answers_with_a_sentence(house: House, program: Program, treasure: Clip) -> None:
+    assert len(functions_of(house)) >= 8
+    for name, component in functions_of(house):
+        good = {"jobs": [], "preview": "", "shelf": "own", "visitor": program.visitor}
+        for value in VALUES:
+            check(*program.call_part(component, name, value), (name, value))
+            check(*program.call_part(component, name, {"visitor": value, "clip": treasure.id}), (name, value))
+            check(*program.call_part(component, name, good | dict.fromkeys(KEYS, value)), (name, value))
+        for value in FEW:
+            for key in KEYS:
+                status, text = program.call_part(component, name, {**good, key: value})
+                check(status, text, (name, key, value))
+                answer = json.loads(text)
+                assert isinstance(answer, dict), (name, key)
+                assert "error" not in answer or answer["error"].endswith("."), answer
+
+
+def test_every_event_answers_with_a_sentence(house: House, program: Program, treasure: Clip) -> None:
+    events = [(index, fn) for index, fn in house.page.fns.items() if fn.fn and fn.api_visibility != "public"]
+    assert len(events) >= 12
+    for index, fn in events:
+        usual = [program.visitor, *(getattr(block, "value", None) for block in fn.inputs[1:])]
+        for value in VALUES:
+            check(*program.event(index, [value] * len(fn.inputs), {"clip": treasure.id}), (fn.name, value))
+        for value in FEW:
+            details = {"action": value, "seconds": value, "prompt": value}
+            for event_data in (value, {"clip": value, "action": "extend"}, {"clip": treasure.id, **details}):
+                check(*program.event(index, usual, event_data), (fn.name, event_data))
+    stop_all(house)
+
+
+def test_every_endpoint_answers_with_a_sentence(house: House, program: Program, treasure: Clip) -> None:
+    described = house.page.get_api_info()["named_endpoints"]
+    assert len(described) == 5
+    for name, endpoint in described.items():
+        parameters = [parameter["parameter_name"] for parameter in endpoint["parameters"]]
+        good = {"prompt": "error", "clip": treasure.id, "visitor": program.visitor}
+        known = {key: value for key, value in good.items() if key in parameters}
+        for parameter in parameters:
+            for value in VALUES if parameter in ("prompt", "image", "clip", "visitor") else FEW:
+                check(*program.endpoint(name.strip("/"), **{**known, parameter: value}), (name, parameter, value))
+
+
+def stop_all(house: House) -> None:
+    for job in house.library.jobs.unfinished():
+        house.studio._queue.cancel(job.id)
