@@ -80,6 +80,7 @@ STAGE = {
     "keeping": "Finishing what there is…",
     "finish": "Try to finish it",
     "offline": "Connection lost. Your clip is still being made; reconnecting…",
+    "offlineIdle": "Connection lost; reconnecting…",
     "upNext": "Also under way",
     "ready": "Your clip is ready",
     "video": "Your clip",

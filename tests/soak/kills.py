@@ -42,7 +42,10 @@ def run(folder: Path, rounds: int, seed: int) -> list[Row]:
     last = watch.last
     assert last is not None
     ends = Counter(job["state"] for job in last.jobs.values())
-    watch.wrong += [f"{name} was left by a tidy end" for name in last.orphans | last.half_made | last.latents]
+    # What was killed three times is given up, but may be finished from its latents if it had got so far.
+    wanted = {f"{job_id}.safetensors" for job_id, job in last.jobs.items() if job["can_finish"]}
+    left = last.orphans | last.half_made | (last.latents ^ wanted)
+    watch.wrong += [f"{name} was left by a tidy end, or is missing" for name in left]
     watch.wrong += [
         f"job {job_id} never ended" for job_id, job in last.jobs.items() if job["state"] not in ("done", "failed")
     ]

@@ -98,7 +98,7 @@ class Visitor:
 
     @property
     def cards(self) -> Locator:
-        return self.page.locator(".fb-card")
+        return self.page.locator(".fb-shelf-own .fb-card")
 
     @property
     def stage(self) -> Locator:

@@ -17,6 +17,11 @@ Visit = Callable[..., Visitor]
 PHONE: dict[str, Any] = {"viewport": {"width": 412, "height": 915}, "is_mobile": True}
 
 
+# High enough that the Make button, which sticks to the lower edge, covers no words: axe takes it for their background.
+SCREEN: dict[str, Any] = {"viewport": {"width": 1280, "height": 1200}}
+LOOKS = [SCREEN | {"color_scheme": "light"}, SCREEN | {"color_scheme": "dark"}, PHONE]
+
+
 def serious(visitor: Visitor) -> list[str]:
     found = Axe().run(visitor.page).response["violations"]
     return [
@@ -27,7 +32,7 @@ def serious(visitor: Visitor) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("options", [{"color_scheme": "light"}, {"color_scheme": "dark"}, PHONE])
+@pytest.mark.parametrize("options", LOOKS)
 def test_page_with_a_clip_is_accessible(app: App, visit: Visit, options: dict[str, Any]) -> None:
     visitor = visit(app.address, reduced_motion="reduce", **options)
     visitor.quick()
@@ -41,7 +46,7 @@ def test_page_with_a_clip_is_accessible(app: App, visit: Visit, options: dict[st
     assert serious(visitor) == []
 
 
-@pytest.mark.parametrize("options", [{"color_scheme": "light"}, {"color_scheme": "dark"}, PHONE])
+@pytest.mark.parametrize("options", LOOKS)
 def test_showcase_notes_and_health_are_accessible(
     open_house: Callable[..., House], visit: Visit, options: dict[str, Any]
 ) -> None:

@@ -167,6 +167,13 @@ def test_file_that_is_no_picture_gets_one_sentence(client: Client, tmp_path: Pat
     assert "picture" in error_of(client, "/generate", prompt="a", image=handle_file(tmp_path / "no.png"))
 
 
+def test_strange_words_are_kept_as_they_are(client: Client) -> None:
+    for prompt in ("a \x1b[31mcat\x1b[0m", "\u202ea cat\u202c", "\u200b", "<b>{{7*7}} ${x}</b>\n\ttwo"):
+        video, recipe = client.predict(prompt=prompt, **QUICK, api_name="/generate")
+        assert recipe["prompt"] == prompt
+        assert len(frames_of(video)) == recipe["num_frames"]
+
+
 def test_two_programs_at_once_both_get_their_own(app: App) -> None:
     def ask(seed: int) -> dict[str, Any]:
         own = Client(app.address, verbose=False)

@@ -44,6 +44,7 @@ def test_clip_survives_a_reload_is_extended_and_is_there_after_a_restart(own_app
     expect(visitor.cards.first.locator(".fb-length")).to_have_text("2.1 s")
     expect(visitor.cards.last.locator(".fb-length")).to_have_text("1.1 s")
     shown = visitor.cards.all_inner_texts()
+    visitor.page.close()
 
     own_app.kill()
     own_app.start()

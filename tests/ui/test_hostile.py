@@ -6,11 +6,13 @@ What can be called is found in the page itself, so that a new function is covere
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from house import House, Program, new_visitor, served
+from playwright.sync_api import expect
+from running import Visitor
 
 from studio.domain import Clip
 from studio.ui import wording
@@ -105,6 +107,49 @@ def test_every_endpoint_answers_with_a_sentence(house: House, program: Program, 
         for parameter in parameters:
             for value in VALUES if parameter in ("prompt", "image", "clip", "visitor") else FEW:
                 check(*program.endpoint(name.strip("/"), **{**known, parameter: value}), (name, parameter, value))
+
+
+STRANGE = {
+    "markup": "<script>window.__pwn=1</script><img src=x onerror=window.__pwn=2>",
+    "templates": "{{7*7}} ${Object.assign(window,{__pwn:3})} {%raw%} [[rows]] {words.label}",
+    "escape codes": ESCAPED,
+    "right to left": "a \u202ecat\u202c سلام",
+    "zero width": "a\u200b \u200dcat\ufeff",
+    "lines": "one\ntwo\r\nthree\ttab",
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_strange_words_are_shown_as_they_are(house: House, visit: Callable[..., Visitor], name: str) -> None:
+    secret = new_visitor()
+    clip = house.make(house.studio.visit(secret), STRANGE[name])
+    house.studio.visit(secret).show(clip.id, True)
+    visitor = visit(house.address, is_open=False)
+    visitor.context.add_init_script(f"localStorage.setItem('flipbook.visitor', '{secret}')")
+    visitor.open(house.address)
+    shown = visitor.cards.first.locator(".fb-prompt")
+    expect(shown).to_be_visible()
+    assert shown.evaluate("node => node.textContent") == STRANGE[name]
+    visitor.page.get_by_role("tab", name=wording.GALLERY_WORDS["showcase"]).click()
+    card = visitor.page.locator(f".fb-shelf-showcase [data-clip='{clip.id}']")
+    visitor.press(wording.ACTIONS["reuse"], card)
+    expect(visitor.prompt).not_to_have_value("")
+    visitor.press(wording.MAKE)
+    visitor.expect_ready(2)
+    assert (
+        visitor.page.locator(".fb-result-prompt").evaluate("node => node.textContent").split() == STRANGE[name].split()
+    )
+    assert visitor.page.evaluate("window.__pwn") is None
+    assert visitor.page.locator("img[src=x]").count() == 0
+
+
+@pytest.mark.parametrize(("prompt", "told"), [(LONG, "1000 characters at most"), (SURROGATE, "half of a pair")])
+def test_words_that_cannot_be_used_are_refused_with_a_sentence(
+    house: House, program: Program, prompt: str, told: str
+) -> None:
+    _, text = program.endpoint("generate", prompt=prompt, visitor=program.visitor)
+    assert told in text
+    assert len(text) < 1000
 
 
 def stop_all(house: House) -> None:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands behind the Pocket that is shipped, in order; about two and a half hours on two cores. Every training goes
+# The commands behind the Pocket that is shipped, in order; about five hours on two cores. Every training goes
 # on from its last checkpoint in .cache/training when it is started again. The minutes are those that the weights had;
 # what was changed on the way is in training/LOG.md.
 set -euo pipefail
@@ -12,10 +12,18 @@ wait
 python -m training.autoencoders whole --minutes 10 &
 python -m training.autoencoders vocoder --minutes 11
 wait
+# The first stretch had a third of its time on stills, and clips at other noise levels: see the log.
 python -m training.transformer --minutes 80 --worker 0 --workers 2 &
 python -m training.judge --minutes 6
 python -m training.transformer --minutes 80 --worker 1 --workers 2 --spent 6  # the second core joined at minute 21
 wait
+# The second stretch begins a new schedule on the first one's averaged weights.
+rm -f .cache/training/transformer.pt .cache/training/transformer-1.pt .cache/training/meeting-*.pt
+python -m training.transformer --minutes 135 --worker 0 --workers 2 --warm &
+first=$!
+timeout 97m python -m training.transformer --minutes 135 --worker 1 --workers 2 --warm || true  # at half speed, then left
+python -m training.autoencoders decoder --minutes 30
+wait "$first"
 python -m training.publish
 python -m training.evaluate --clips 48
 python -m training.card

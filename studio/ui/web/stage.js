@@ -9,6 +9,7 @@ let jobs = remembered(); // ids that are asked about, oldest first
 let run = 0; // the number of the loop that may draw
 let newest = null; // number of the newest clip of all
 let focused = null; // the job on the stage
+let isLive = false; // whether it is not over
 let shownPreview = '';
 let previewOf = null; // the job whose picture the strip holds
 let shownClip = null;
@@ -53,7 +54,7 @@ async function follow() {
       failures = 0;
     } catch {
       failures += 1;
-      if (me === run) say((reply && reply.error) || words.offline, '');
+      if (me === run) say((reply && reply.error) || (isLive ? words.offline : words.offlineIdle), '');
       if (await isSignedOut()) return void location.reload();
       await sleep(Math.min(8000, 500 * 2 ** failures));
       continue;
@@ -88,6 +89,7 @@ function draw({ jobs: all, readiness, newest: number }) {
   remember(kept, all.map((view) => view.id).filter((id) => !kept.includes(id)));
   drawWaiting(views.filter((view) => view.live && view !== focus));
   focused = focus ? focus.id : null;
+  isLive = Boolean(focus && focus.live);
   if (!focus) drawIdle(readiness);
   else if (focus.live) drawLive(focus, readiness);
   else drawOver(focus);
