@@ -24,10 +24,10 @@ def main() -> None:
         studio = Studio.open(settings, start=False)
     except StudioError as error:
         raise SystemExit(str(error)) from None
-    if settings.mcp and find_spec("mcp") is None:
-        raise SystemExit(wording.NO_MCP)
     if settings.mcp and settings.auth:
         raise SystemExit(wording.NO_MCP_WITH_AUTH)
+    if settings.mcp and find_spec("mcp") is None:
+        raise SystemExit(wording.NO_MCP)
     page = build_interface(studio, settings.max_upload_bytes)
     try:
         _, url, _ = page.launch(

@@ -67,17 +67,19 @@ The notices that these licences ask for are in `licences/`.
 ## Quality
 
 Measured by `make evaluate` on combinations of subject, scene and action that training never saw. The judge is a small
-net trained on the art alone, never on Pocket's output; its own score on true renders stands beside. One exception: of
-the tenth of these prompts whose subject only stays, stills may have been seen in this version's training.
+net trained on the art alone, never on Pocket's output; its own score on true renders stands beside. It is more lenient
+than a person: it knows that there are only fifty subjects. One exception to "never saw": of the tenth of these prompts
+whose subject only stays, stills may have been seen in the first stretch.
 
 {quality}
 
 ## Limits
 
-- It is young: an hour and a half of training on two cores. Scenes are right, subjects often only by colour and outline,
-  and motion is hardly there yet, as the table says.
+- It is young: its transformer had two stretches on two cores, of an hour and a half and of two and a quarter. Scenes are
+  right and motion mostly is; subjects have their colours and rough shapes, and those that move fast are smeared, so that
+  a person often has to guess which one it is.
 - It knows nothing but the lists above. One subject at a time; no people, no text, no camera moves, no counting.
-- Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for less than an hour on two cores.
+- Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for an hour on two cores.
 - A photograph as the first frame comes out blurred, and what moves out of it is guesswork.
 - Sounds are those of a toy: recognisable by kind, not faithful.
 - Clips are AI-generated, and every file that Flipbook writes says so.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 from house import House, Program
 from playwright.sync_api import expect
-from running import Visitor
+from running import ROOT, App, Visitor, free_port
 
 from studio.domain import Clip
 from studio.ui import wording
@@ -99,14 +103,44 @@ def test_each_person_has_a_gallery_of_their_own(house: House, clip: Clip, progra
     assert [view["id"] for view in program.part(house, "list_clips", visitor="")["clips"]] == [clip.id]
 
 
+def sign_in(visitor: Visitor, name: str, password: str) -> None:
+    visitor.page.get_by_label("username").fill(name)
+    visitor.page.get_by_label("password").fill(password)
+    visitor.page.get_by_role("button", name="Login").click()
+
+
+def test_after_a_restart_an_open_page_asks_to_sign_in_again(tmp_path: Path, visit: Callable[..., Visitor]) -> None:
+    app = App(tmp_path / "data", free_port(), {"AUTH": ":".join(ANN), "WARM_UP": "0"})
+    app.start()
+    try:
+        visitor = visit(app.address, is_open=False)
+        visitor.page.goto(app.address)
+        sign_in(visitor, *ANN)
+        expect(visitor.prompt).to_be_visible(timeout=60_000)
+        visitor.prompt.fill("half a thought")
+        app.kill()
+        app.start()
+        expect(visitor.page.get_by_text(wording.SIGN_IN)).to_be_visible(timeout=60_000)
+        sign_in(visitor, *ANN)
+        expect(visitor.prompt).to_have_value("half a thought", timeout=60_000)
+        visitor.errors[:] = [error for error in visitor.errors if "Failed to load resource" not in error]
+    finally:
+        app.kill()
+
+
+def test_tools_and_signing_in_do_not_go_together(tmp_path: Path) -> None:
+    environ = {**os.environ, "AUTH": ":".join(ANN), "MCP": "1", "DATA_DIR": str(tmp_path)}
+    ran = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
+    assert ran.returncode == 1
+    assert ran.stderr.strip().endswith(wording.NO_MCP_WITH_AUTH)
+
+
 def test_a_person_signs_in_makes_a_clip_and_signs_out(house: House, visit: Callable[..., Visitor]) -> None:
     visitor = visit(house.address, is_open=False)
     visitor.page.goto(house.address)
     expect(visitor.page.get_by_text(wording.SIGN_IN)).to_be_visible(timeout=60_000)
     for password in ("wrong", ANN[1]):
-        visitor.page.get_by_label("username").fill(ANN[0])
-        visitor.page.get_by_label("password").fill(password)
-        visitor.page.get_by_role("button", name="Login").click()
+        sign_in(visitor, ANN[0], password)
         if password == "wrong":
             expect(visitor.page.get_by_text("Incorrect")).to_be_visible()
     expect(visitor.prompt).to_be_visible(timeout=60_000)
