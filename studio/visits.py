@@ -17,7 +17,8 @@ from studio import estimate
 from studio.domain import EVERYONE, MAX_SEED, NEW_SEED, Clip, Job, ModelCard, Queued, StudioError, VideoRequest
 from studio.engine import catalog, grid
 from studio.jobs import JobQueue
-from studio.media.picture import png_bytes, read_picture
+from studio.media.apart import read_apart
+from studio.media.picture import png_bytes
 from studio.media.video import last_frame
 from studio.settings import MEGABYTE, MEGAPIXEL, Settings
 from studio.store.files import is_id, shown
@@ -200,8 +201,8 @@ class Visit:
         if self.owner != EVERYONE and sent >= most:
             raise StudioError(f"You may send {most} pictures a day at most and have sent {sent}.")
         self._check_room()
-        picture = read_picture(path, self.settings.max_picture_pixels, self.settings.max_upload_bytes)
-        return self.library.keep_picture(self.owner, png_bytes(picture))
+        png = read_apart(path, self.settings.max_picture_pixels, self.settings.max_upload_bytes)
+        return self.library.keep_picture(self.owner, png)
 
     def keep_last_frame(self, clip_id: str) -> str:
         """Store the clip's last frame without loss; returns its name for `VideoRequest.picture`."""

@@ -1,0 +1,74 @@
+"""Reads a picture from outside in a process of its own, with bounds on time and memory: none breaks the studio.
+
+Knows nothing of pictures but that picture.py reads them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from studio.domain import StudioError
+from studio.media.picture import MAX_BYTES, MAX_PIXELS, png_bytes, read_picture
+
+ROOT = Path(__file__).resolve().parents[2]
+REFUSED = 3
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What reading one picture may take: 49 megapixels of 16-bit grey, the hungriest tried, took 1.3 GB."""
+
+    seconds: float = 60.0
+    memory_bytes: int = 2_000_000_000
+
+
+def read_apart(
+    path: str | Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES, bounds: Bounds | None = None
+) -> bytes:
+    """`read_picture` behind a wall: the picture as PNG. StudioError as there, and when it takes too much or crashes."""
+    bounds = bounds or Bounds()
+    asked = [sys.executable, "-m", __name__, str(Path(path).resolve()), str(max_pixels), str(max_bytes), str(bounds.memory_bytes)]
+    try:
+        done = subprocess.run(asked, cwd=ROOT, capture_output=True, timeout=bounds.seconds, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise StudioError(
+            f"Reading a picture may take {bounds.seconds:g} s at most; this one took longer. A smaller one may work."
+        ) from error
+    if done.returncode == REFUSED:
+        raise StudioError(done.stderr.decode("utf-8", "replace"))
+    if done.returncode != 0:
+        raise StudioError(
+            "This picture broke the program that reads pictures, so it is not used; "
+            "saved anew by another program, as PNG or JPEG, it may work."
+        )
+    return done.stdout
+
+
+def _hold(memory_bytes: int) -> None:
+    """Set the limit on memory where the system knows one; called when all that is needed is imported."""
+    try:
+        import resource  # not on Windows
+    except ImportError:
+        return
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+
+
+def _main(path: str, max_pixels: str, max_bytes: str, memory_bytes: str) -> int:
+    _hold(int(memory_bytes))
+    try:
+        png = png_bytes(read_picture(path, int(max_pixels), int(max_bytes)))
+    except MemoryError:
+        sys.stderr.write(f"Reading a picture may take {int(memory_bytes) // 10**6} MB of memory; this one takes more.")
+        return REFUSED
+    except StudioError as error:
+        sys.stderr.buffer.write(str(error).encode("utf-8", "backslashreplace"))
+        return REFUSED
+    sys.stdout.buffer.write(png)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(_main(*sys.argv[1:]))

@@ -1,0 +1,53 @@
+"""A picture is read in a process of its own: the same picture, the same sentences, and none can hurt the studio."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from studio.domain import StudioError
+from studio.media.apart import Bounds, read_apart
+from studio.media.picture import read_picture
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    noise = np.random.default_rng(1).integers(0, 255, (300, 400, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo.jpg")
+    return tmp_path / "photo.jpg"
+
+
+def test_it_is_the_same_picture(photo: Path) -> None:
+    with Image.open(io.BytesIO(read_apart(photo))) as read:
+        assert np.array_equal(np.asarray(read), np.asarray(read_picture(photo)))
+
+
+def test_it_says_the_same_of_what_is_none(photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "cut.jpg").write_bytes(photo.read_bytes()[:900])
+    for name in ("text.png", "cut.jpg", "nowhere.png"):
+        said = []
+        for read in (read_picture, read_apart):
+            with pytest.raises(StudioError) as caught:
+                read(tmp_path / name)
+            said.append(str(caught.value))
+        assert said[0] == said[1]
+    with pytest.raises(StudioError, match=r"0\.1 megapixels at most; this one has 0\.1"):
+        read_apart(photo, max_pixels=100_000)
+
+
+def test_time_has_a_limit(photo: Path) -> None:
+    with pytest.raises(StudioError, match=r"may take 0\.01 s at most; this one took longer"):
+        read_apart(photo, bounds=Bounds(seconds=0.01))
+
+
+def test_memory_has_a_limit(tmp_path: Path) -> None:
+    Image.new("RGB", (6000, 6000)).save(tmp_path / "large.png")
+    with pytest.raises(StudioError, match=r"memory; this one takes more|damaged or cut short|broke the program"):
+        read_apart(tmp_path / "large.png", bounds=Bounds(memory_bytes=150_000_000))
+    with Image.open(io.BytesIO(read_apart(tmp_path / "large.png"))) as read:
+        assert max(read.size) == 2048
