@@ -30,7 +30,8 @@ def read_apart(
 ) -> bytes:
     """`read_picture` behind a wall: the picture as PNG. StudioError as there, and when it takes too much or crashes."""
     bounds = bounds or Bounds()
-    asked = [sys.executable, "-m", __name__, str(Path(path).resolve()), str(max_pixels), str(max_bytes), str(bounds.memory_bytes)]
+    values = (Path(path).resolve(), max_pixels, max_bytes, bounds.memory_bytes)
+    asked = [sys.executable, "-m", __name__, *map(str, values)]
     try:
         done = subprocess.run(asked, cwd=ROOT, capture_output=True, timeout=bounds.seconds, check=False)
     except subprocess.TimeoutExpired as error:
