@@ -18,7 +18,8 @@ python -m training.judge --minutes 6
 python -m training.transformer --minutes 80 --worker 1 --workers 2 --spent 6  # the second core joined at minute 21
 wait
 # The second stretch begins a new schedule on the first one's averaged weights.
-rm -f .cache/training/transformer.pt .cache/training/transformer-1.pt .cache/training/meeting-*.pt
+cache="${TRAINING_CACHE:-.cache/training}"
+rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
 python -m training.transformer --minutes 135 --worker 0 --workers 2 --warm &
 first=$!
 timeout 97m python -m training.transformer --minutes 135 --worker 1 --workers 2 --warm || true  # at half speed, then left
