@@ -123,13 +123,13 @@ def action_of(track: np.ndarray, aspect: float) -> str:
     x, y, size = track.T
     reach = max(1.0, aspect) / 2 + 0.1
     errors = {
-        "left": _misfit(x, reach * (0.75 - 1.5 * t)) + _flat(y) + _flat(size),
-        "right": _misfit(x, reach * (1.5 * t - 0.75)) + _flat(y) + _flat(size),
-        "falls": _misfit(y, np.minimum(-0.7 + (t / 0.7) ** 2, 0.3)) + _flat(x) + _flat(size),
-        "rises": _misfit(y, 0.65 - 1.3 * t) + _flat(x) + _flat(size),
-        "grows": _misfit(size, 0.18 + 0.5 * t) + _flat(x) + _flat(y),
-        "shrinks": _misfit(size, 0.68 - 0.5 * t) + _flat(x) + _flat(y),
-        "bounces": min(_misfit(y, _hops(t, rate)) for rate in np.arange(1.6, 3.4, 0.2)) + _flat(x) + _flat(size),
+        "left": _misfit(x, reach * (0.55 - 1.1 * t)) + _flat(y) + _flat(size),
+        "right": _misfit(x, reach * (1.1 * t - 0.55)) + _flat(y) + _flat(size),
+        "falls": _misfit(y, np.minimum(-0.5 + 0.7 * (t / 0.7) ** 2, 0.2)) + _flat(x) + _flat(size),
+        "rises": _misfit(y, 0.35 - 0.7 * t) + _flat(x) + _flat(size),
+        "grows": _misfit(size, 0.2 + 0.55 * t) + _flat(x) + _flat(y),
+        "shrinks": _misfit(size, 0.75 - 0.55 * t) + _flat(x) + _flat(y),
+        "bounces": min(_misfit(y, _hops(t, rate)) for rate in np.arange(1.4, 2.6, 0.2)) + _flat(x) + _flat(size),
         "shakes": min(_misfit(x - x.mean(), _shaking(t, p)) for p in np.arange(0, 1, 0.25)) + _flat(y) + _flat(size),
         "stays": _flat(x) + _flat(y) + _flat(size),
     }  # fmt: skip
@@ -137,12 +137,12 @@ def action_of(track: np.ndarray, aspect: float) -> str:
 
 
 def _shaking(t: np.ndarray, phase: float) -> np.ndarray:
-    return 0.06 * np.sin(2 * math.pi * (4 * 25 / grid.FRAME_RATE * t + phase))
+    return world.SHAKES_BY * np.sin(2 * math.pi * (world.SHAKES_HZ * 25 / grid.FRAME_RATE * t + phase))
 
 
 def _hops(t: np.ndarray, rate: float) -> np.ndarray:
     phase = (t * rate) % 1
-    return 0.3 - 0.62 * 3 * phase * (1 - phase)
+    return 0.2 - 0.45 * 4 * phase * (1 - phase)
 
 
 def _misfit(found: np.ndarray, ideal: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from transformers.audio_utils import mel_filter_bank
 from training.model import MEL_BINS, MEL_HOP
 from training.subjects import subject
 from training.voices import AMBIENCE, CALLS, SAMPLE_RATE, STEADY, Wave, clock, glide, noise, pulses, thud, train_of
-from training.world import Scenario
+from training.world import SHAKES_HZ, Scenario
 
 WINDOW = 640
 MEL_MEAN, MEL_SPREAD = -6.0, 3.0
@@ -75,9 +75,10 @@ def _effect(scenario: Scenario, times: Wave, rng: Random) -> Wave:
         case "rises":
             return glide((450, 1500), seconds)[:count]
         case "spins":
-            return noise(400, 2200, seconds, rng)[:count] * pulses(scenario.rate * 2, seconds, 2)[:count] * 1.6
+            return noise(400, 2200, seconds, rng)[:count] * pulses(scenario.rate, seconds, 2)[:count] * 1.6
         case "shakes":
-            return _placed_at(train_of(noise(900, 3000, 0.04, rng), int(seconds / 0.125), 0.085), 0, count)
+            rattle = noise(900, 3000, 0.04, rng)
+            return _placed_at(train_of(rattle, int(seconds * 2 * SHAKES_HZ), 0.5 / SHAKES_HZ - 0.04), 0, count)
     return np.zeros(count)
 
 

@@ -31,7 +31,7 @@ LENGTHS = {9: 0.08, 13: 0.22, 25: 0.6, 37: 0.1}
 KEPT_FRAMES = {7: 4, 10: 5}  # of so many latent frames, in a thinned clip
 TOKENS_A_BATCH = 4_800
 AUDIO_WEIGHT = 0.4
-SUBJECT_WEIGHT = 2.0
+SUBJECT_WEIGHT = 4.0
 MEET_EVERY_S = 60.0
 
 
@@ -70,7 +70,7 @@ def loss_of(denoiser, connectors, batch: Batch, kept: list[int], rng: Random) ->
     """Flow-matching loss of picture and sound, both at one noise level as in use."""
     count, is_still = len(batch.video), batch.shape.num_frames == 1
     # Where things are in a clip is decided in heavy noise: its many like tokens show through all but the heaviest.
-    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.4 * torch.randn(count) + 1.6)
+    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.4 * torch.randn(count) + 1.1)
     sigma = torch.where(torch.rand(count) < 0.1, torch.rand(count), sigma)
     given = clean_tokens(batch, kept, rng)
     video, audio = only(kept, batch.shape, batch.video).float(), batch.audio.float()

@@ -22,7 +22,8 @@ from training import scenes, sources
 from training.subjects import ACTIONS, SCENES, SUBJECTS, Subject, subject
 
 SPRITE_PX = 80
-LOOP_FRAMES = 36
+LOOP_FRAMES = 72
+SHAKES_HZ, SHAKES_BY = 2.5, 0.08
 
 
 @dataclass(frozen=True)
@@ -49,24 +50,24 @@ class Scenario:
         reach = max(1.0, self.aspect) / 2
         match self.action:
             case "left":
-                x = (reach + 0.1) * (0.75 - 1.5 * u)
+                x = (reach + 0.1) * (0.55 - 1.1 * u)
             case "right":
-                x = (reach + 0.1) * (-0.75 + 1.5 * u)
+                x = (reach + 0.1) * (-0.55 + 1.1 * u)
             case "bounces":
                 phase = (t * self.rate) % 1
-                y = 0.3 - 0.62 * 4 * phase * (1 - phase) * 0.75
+                y = 0.2 - 0.45 * 4 * phase * (1 - phase)
             case "spins":
-                turn = 2 * math.pi * t * self.rate * (1 if self.flip else -1)
+                turn = math.pi * t * self.rate * (1 if self.flip else -1)
             case "grows":
-                size = 0.18 + (self.size * 1.35 - 0.18) * u
+                size = 0.2 + (self.size * 1.35 - 0.2) * u
             case "shrinks":
-                size = self.size * 1.35 - (self.size * 1.35 - 0.18) * u
+                size = self.size * 1.35 - (self.size * 1.35 - 0.2) * u
             case "falls":
-                y = np.minimum(-0.7 + 1.0 * (u / 0.7) ** 2, 0.3)
+                y = np.minimum(-0.5 + 0.7 * (u / 0.7) ** 2, 0.2)
             case "rises":
-                y = 0.65 - 1.3 * u
+                y = 0.35 - 0.7 * u
             case "shakes":
-                x = self.x + 0.06 * np.sin(2 * math.pi * 4 * t)
+                x = self.x + SHAKES_BY * np.sin(2 * math.pi * SHAKES_HZ * t)
         return x, y, size, turn
 
     def landings(self) -> list[float]:
@@ -95,8 +96,8 @@ def imagine(rng: Random, seconds: float, aspect: float, held_out: bool = False, 
     side = max(0.0, aspect - 1) * 0.3
     return Scenario(
         name, scene, action, caption(seen, scene, action, rng), seconds, aspect,
-        size=rng.uniform(0.42, 0.6), x=rng.uniform(-0.15 - side, 0.15 + side), y=rng.uniform(-0.08, 0.18),
-        flip=flip, rate=rng.uniform(0.9, 1.5), seed=rng.randrange(2**31),
+        size=rng.uniform(0.48, 0.64), x=rng.uniform(-0.15 - side, 0.15 + side), y=rng.uniform(-0.08, 0.18),
+        flip=flip, rate=rng.uniform(0.75, 1.15), seed=rng.randrange(2**31),
     )  # fmt: skip
 
 
@@ -165,9 +166,9 @@ def sprites() -> dict[str, torch.Tensor]:
 
 def _load_sprite(path, is_animated: bool) -> torch.Tensor:
     with Image.open(path) as art:
-        count = min(getattr(art, "n_frames", 1), 2 * LOOP_FRAMES) if is_animated else 1
+        count = min(getattr(art, "n_frames", 1), LOOP_FRAMES) if is_animated else 1
         frames = []
-        for k in range(0, count, 2):  # the art runs at 24 frames a second, the world at 12
+        for k in range(count):  # at half the art's speed, 24 frames a second: so quick a wriggle is smeared at 12
             art.seek(k)
             frames.append(np.asarray(art.convert("RGBA"), np.float32) / 255)
     stack = np.stack(frames)
