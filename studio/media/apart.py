@@ -9,12 +9,16 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 
 from studio.domain import StudioError
 from studio.media.picture import MAX_BYTES, MAX_PIXELS, png_bytes, read_picture
 
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED = 3
+# Each reader may take its share of memory, so a crowd of them must not run at once.
+AT_ONCE = 2
+_turns = BoundedSemaphore(AT_ONCE)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,8 @@ def read_apart(
     values = (Path(path).resolve(), max_pixels, max_bytes, bounds.memory_bytes)
     asked = [sys.executable, "-m", __name__, *map(str, values)]
     try:
-        done = subprocess.run(asked, cwd=ROOT, capture_output=True, timeout=bounds.seconds, check=False)
+        with _turns:
+            done = subprocess.run(asked, cwd=ROOT, capture_output=True, timeout=bounds.seconds, check=False)
     except subprocess.TimeoutExpired as error:
         raise StudioError(
             f"Reading a picture may take {bounds.seconds:g} s at most; this one took longer. A smaller one may work."
