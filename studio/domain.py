@@ -5,6 +5,7 @@ Frozen records without behaviour beyond checking themselves; imports nothing of 
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 from collections.abc import Callable
@@ -31,6 +32,25 @@ class Stopped(Exception):
 
 class Unfinished(StudioError):
     """Making the clip failed after its latents were finished; they are kept and may be decoded again."""
+
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def no_room_sentence(reason: str) -> str:
+    return f"There is no room left on the disk ({reason}). Please delete some clips or free some space, then try again."
+
+
+def sentence_of(error: Exception, when: str) -> str:
+    """What a visitor is told of an error of any kind.
+
+    Of an unforeseen one only its type: what it says may quote a prompt, and /health shows the newest failures.
+    """
+    if isinstance(error, StudioError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return no_room_sentence(error.strerror or type(error).__name__)
+    return f"Something went wrong {when} ({type(error).__name__})."
 
 
 @dataclass(frozen=True)

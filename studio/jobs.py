@@ -31,10 +31,10 @@ from studio.domain import (
     Task,
     Unfinished,
     WasStopped,
+    sentence_of,
 )
 from studio.estimate import Pace
 from studio.executors import Executor
-from studio.store.files import NO_ROOM, no_room_sentence
 from studio.store.jobs import JobRow
 from studio.store.library import Library
 from studio.store.runs import Run
@@ -202,7 +202,6 @@ class JobQueue:
     def _work(self) -> None:
         while not self._is_closing:
             try:
-                self._between_jobs()
                 current = self._next()
                 if current:
                     self._carry_out(current)
@@ -211,6 +210,12 @@ class JobQueue:
                 log.exception("queue unreadable")
                 with self._changed:
                     self._changed.wait_for(lambda: self._is_closing, RETRY_S)
+
+            try:
+                self._between_jobs()
+            except Exception:
+                # What is done beside the jobs must not keep them from running.
+                log.exception("what is done between jobs failed")
 
     def _next(self) -> _Current | None:
         """Wait for a job and take it; None when the studio closes or nothing happened for a while."""
@@ -301,13 +306,6 @@ class JobQueue:
 
 def _failed(job: JobRow, error: Exception) -> Failed:
     """What the visitor is told of an error; the traceback of an unforeseen one goes to the log."""
-    if isinstance(error, Unfinished):
-        log.error("job unfinished", extra={"job": job.id}, exc_info=error)
-        return Failed(str(error), can_finish=True)
-    if isinstance(error, StudioError):
-        return Failed(str(error))
-    log.error("job failed", extra={"job": job.id}, exc_info=error)
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return Failed(no_room_sentence(error.strerror or type(error).__name__))
-    # What an error says may quote the prompt, and the newest failures are shown to whoever keeps the studio.
-    return Failed(f"Something went wrong while making this clip ({type(error).__name__}).")
+    if not isinstance(error, StudioError) or isinstance(error, Unfinished):
+        log.error("job failed", extra={"job": job.id}, exc_info=error)
+    return Failed(sentence_of(error, "while making this clip"), isinstance(error, Unfinished))

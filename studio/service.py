@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import time
 from pathlib import Path
 
@@ -20,13 +19,13 @@ from studio.executors import Executor, Readiness
 from studio.executors.local import LocalExecutor
 from studio.jobs import JobQueue
 from studio.settings import Settings
+from studio.store.files import is_id
 from studio.store.library import Library
 from studio.visits import OVER, Outlook, Visit
 
 __all__ = ["OVER", "Outlook", "Studio", "Visit"]
 
 VERSION = "0.4.0"
-_VISITOR = re.compile(r"[0-9a-f]{32}")
 FAILURES_SHOWN = 5
 
 
@@ -77,7 +76,7 @@ class Studio:
             return EVERYONE
         if person:
             return _digest(f"person {person}")
-        if not isinstance(visitor, str) or not _VISITOR.fullmatch(visitor):
+        if not is_id(visitor):
             raise StudioError(
                 "Galleries are private here: a visitor is known by 32 hexadecimal characters that nobody else has, "
                 "and this message names none."

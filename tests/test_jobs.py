@@ -207,6 +207,21 @@ def test_the_traceback_goes_to_the_log_only(queue: JobQueue, caplog: pytest.LogC
     assert "Traceback" in caplog.text
 
 
+def test_what_is_done_between_jobs_does_not_keep_them_from_running(
+    library: Library, executor: DrawingExecutor, caplog: pytest.LogCaptureFixture
+) -> None:
+    def sweep() -> None:
+        raise PermissionError("a file that cannot be removed")
+
+    queue = JobQueue(library, executor, max_queued=2, between_jobs=sweep)
+    queue.start()
+    for prompt in ("one", "two"):
+        job_id = submit(queue, prompt)
+        assert ended(queue, job_id).state == Done(job_id)
+    queue.close()
+    assert "what is done between jobs failed" in caplog.text
+
+
 def test_a_full_queue_says_so(library: Library, executor: DrawingExecutor) -> None:
     queue = JobQueue(library, executor, max_queued=2)
     submit(queue, "one")

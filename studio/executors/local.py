@@ -48,7 +48,7 @@ class LocalExecutor:
         try:
             self._load("pocket")
         except Exception:
-            log.exception("The model could not be loaded")
+            log.exception("model not loaded")
 
     def _load(self, model: str) -> None:
         if self._pipeline.is_loaded(model):

@@ -5,7 +5,6 @@ Brings engine and media together: files in, frames and sound made, files out.
 
 from __future__ import annotations
 
-import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from studio.domain import MAX_SEED, Made, Orders, Progress, Report, Stopped, StudioError, Task, Unfinished, VideoRequest
+from studio.domain import (
+    MAX_SEED,
+    Made,
+    Orders,
+    Progress,
+    Report,
+    Stopped,
+    StudioError,
+    Task,
+    Unfinished,
+    VideoRequest,
+    sentence_of,
+)
 from studio.engine import catalog, grid
 from studio.engine.latents import Damaged, Latents
 from studio.engine.meter import Meter, Spent
@@ -28,7 +39,6 @@ from studio.media.video import Movie, Tags, read_video, write_video
 
 log = logging.getLogger(__name__)
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # What a second try may change of a request.
 SAFER = {"guidance_scale", "num_inference_steps", "seed"}
 ADVICE = "Please try another prompt or seed."
@@ -73,9 +83,7 @@ class Making:
             ):
                 raise Damaged("they are of another request")
         except Damaged as reason:
-            log.warning(
-                "The latents of %s cannot be used, so the clip is made from the start: %s", self.task.id, reason
-            )
+            log.warning("latents unusable", extra={"job": self.task.id, "reason": str(reason)})
             return None
         self.before = latents.spent
         return latents
@@ -86,7 +94,7 @@ class Making:
         try:
             latents.save(self.task.latents)
         except OSError:
-            log.warning("The latents of %s could not be kept", self.task.id, exc_info=True)
+            log.warning("latents not kept", extra={"job": self.task.id}, exc_info=True)
         return latents
 
     def _made_safely(self, latents: Latents, reason: str) -> Latents:
@@ -98,7 +106,7 @@ class Making:
             done, total = latents.steps_done, latents.request.num_inference_steps
             raise StudioError(f"What stood after {done} of {total} steps {reason}, so there was nothing to keep.")
         request = _safer(latents.request)
-        log.warning("The clip %s %s; it is made again with %s", self.task.id, reason, _settings(request))
+        log.warning("clip faulty", extra={"job": self.task.id, "reason": reason})
         return self._denoised(request, f"The first try {reason}, so it was made again with {_settings(request)}.")
 
     def _fault(self, generated: Generated) -> str | None:
@@ -107,8 +115,7 @@ class Making:
         given = self.history if self.history is not None else None if self.picture is None else self.picture[None]
         # A clip that starts from a black picture may stay black.
         is_picture_meant = given is not None and fault.in_picture(given) is not None
-        of_picture = None if is_picture_meant else fault.in_picture(generated.frames)
-        return of_picture or (None if generated.sound is None else fault.in_sound(generated.sound))
+        return fault.find(None if is_picture_meant else generated.frames, generated.sound)
 
     def _movie(self, made: Generated) -> Movie:
         movie = Movie(made.frames, made.frame_rate, made.sound, made.sampling_rate)
@@ -159,8 +166,8 @@ class Making:
         except Exception as error:
             if not self.task.latents.exists():
                 raise
-            log.exception("The clip %s could not be finished", self.task.id)
-            raise Unfinished(f"{_said(error)} What was denoised is kept, so the clip can be finished later.") from error
+            said = sentence_of(error, "after denoising")
+            raise Unfinished(f"{said} What was denoised is kept, so the clip can be finished later.") from error
 
 
 def _facts(made: Made) -> dict[str, Any]:
@@ -197,18 +204,6 @@ def _changed(asked: VideoRequest, used: VideoRequest) -> dict[str, Any]:
 
 def _settings(request: VideoRequest) -> str:
     return f"guidance {request.guidance_scale:g}, {request.num_inference_steps} steps and seed {request.seed}"
-
-
-def _said(error: Exception) -> str:
-    """One sentence on what failed after denoising."""
-    if isinstance(error, StudioError):
-        return str(error)
-    if isinstance(error, OSError) and error.errno in NO_ROOM:
-        return f"There is no room left on the disk ({error.strerror}), so the clip could not be written."
-    lines = str(error).strip().splitlines()
-    return (
-        f"Something went wrong after denoising ({type(error).__name__}: {lines[0][:200] if lines else 'no message'})."
-    )
 
 
 def _fitted(task: Task, width: int, height: int) -> np.ndarray | None:

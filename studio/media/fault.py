@@ -17,9 +17,10 @@ FULL_SCALE, CLIPPED_SHARE = 0.999, 0.1
 MAX_FRAMES = 16
 
 
-def find(frames: np.ndarray, sound: np.ndarray | None) -> str | None:
-    """What is wrong with frames uint8 (T, H, W, 3) and sound float32 (2, N), None where none was asked for."""
-    return in_picture(frames) or (None if sound is None else in_sound(sound))
+def find(frames: np.ndarray | None, sound: np.ndarray | None) -> str | None:
+    """What is wrong with frames uint8 (T, H, W, 3) and sound float32 (2, N); None for what is not to be looked at."""
+    of_picture = None if frames is None else in_picture(frames)
+    return of_picture or (None if sound is None else in_sound(sound))
 
 
 def in_picture(frames: np.ndarray) -> str | None:

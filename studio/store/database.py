@@ -12,8 +12,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from studio.domain import StudioError
-from studio.store.files import no_room_sentence
+from studio.domain import StudioError, no_room_sentence
 
 
 def _first_tables(connection: sqlite3.Connection) -> None:

@@ -5,7 +5,6 @@ Knows nothing of rows. A name that comes from outside is checked here before it 
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import logging
 import re
@@ -14,11 +13,10 @@ import shutil
 import time
 from pathlib import Path
 
-from studio.domain import StudioError
+from studio.domain import NO_ROOM, StudioError, no_room_sentence
 
 log = logging.getLogger(__name__)
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LATENTS_KEPT_S = 7 * 24 * 3600
 _ID = re.compile(r"[0-9a-f]{32}")
 _PICTURE = re.compile(r"[0-9a-f]{64}\.png")
@@ -29,10 +27,6 @@ _LATENTS = re.compile(r"([0-9a-f]{32})\.safetensors")
 def is_id(value: object) -> bool:
     """Whether this can be the id of a clip or a job: 32 hexadecimal characters."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
-
-
-def no_room_sentence(reason: str) -> str:
-    return f"There is no room left on the disk ({reason}). Please delete some clips or free some space, then try again."
 
 
 class Files:
@@ -65,8 +59,12 @@ class Files:
         """Move both files into the gallery's folder, under a name that nobody can guess; returns their new places."""
         name = secrets.token_hex(16)
         targets = self.clips / f"{name}.mp4", self.clips / f"{name}.jpg"
-        for source, target in zip(self.half_made(clip_id), targets, strict=True):
-            source.replace(target)
+        try:
+            for source, target in zip(self.half_made(clip_id), targets, strict=True):
+                source.replace(target)
+        except BaseException:
+            self.remove(*(target.name for target in targets))
+            raise
         return targets
 
     def remove(self, *names: str) -> None:
@@ -128,9 +126,10 @@ class Files:
         kept = set()
         for path in self._latents.iterdir():
             named = _LATENTS.fullmatch(path.name)
-            if named and named[1] in with_latents and time.time() - path.stat().st_mtime < LATENTS_KEPT_S:
+            is_fresh = named is not None and time.time() - path.stat().st_mtime < LATENTS_KEPT_S
+            if named and is_fresh and named[1] in with_latents:
                 kept.add(named[1])
-            else:
+            elif named or path.suffix == ".part":
                 _remove(path)
         return kept
 

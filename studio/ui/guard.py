@@ -6,7 +6,6 @@ A traceback goes to the log only.
 
 from __future__ import annotations
 
-import errno
 import functools
 import html
 import logging
@@ -20,7 +19,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from starlette.responses import JSONResponse
 
-from studio.domain import StudioError
+from studio.domain import NO_ROOM, StudioError, no_room_sentence
 from studio.service import Studio
 from studio.ui import wording
 from studio.ui.who import visit_of
@@ -134,8 +133,8 @@ def refusal(_request: object, error: Exception) -> JSONResponse:
 def _sentence(error: Exception) -> str:
     if isinstance(error, StudioError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return wording.DISK_FULL
+    if isinstance(error, OSError) and error.errno in NO_ROOM:
+        return no_room_sentence(error.strerror or type(error).__name__)
     log.exception("unexpected error behind the page", exc_info=error)
     return wording.UNEXPECTED
 

@@ -54,7 +54,6 @@ GONE = "That job is no longer known here. If its clip was finished, it is in the
 STOPPED = "Stopped, as you asked."
 PICTURE_FIRST = "Please choose a picture first; the clip starts from it."
 UNEXPECTED = "Something went wrong on our side. Nothing you made is lost; please try once more."
-DISK_FULL = "There is no room left on the disk. Please delete some clips or free some space, then try again."
 BAD_CALL = "That message from the page was not understood. Please reload the page."
 API_STOPPED = "The clip was stopped before it was finished."
 NO_MCP = "MCP=1 needs a package that is not installed: pip install -r requirements-mcp.txt"

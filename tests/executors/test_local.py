@@ -201,7 +201,7 @@ def test_weights_that_cannot_be_loaded_are_said(tmp_path: Path, caplog: pytest.L
     seen = executor.readiness()
     assert seen.state == "failed"
     assert seen.sentence.startswith("The model pocket could not be loaded: ")
-    assert "The model could not be loaded" in caplog.text
+    assert "model not loaded" in caplog.text
     executor.close()
 
 

@@ -204,6 +204,17 @@ def test_when_publishing_fails_nothing_of_the_clip_remains(library: Library) -> 
     assert names(library.files.clips) == names(library.files.tmp) == []
 
 
+def test_a_clip_that_is_published_by_half_leaves_nothing(library: Library) -> None:
+    clip = add_clip(library, 1)
+    library.delete(clip)
+    half_make(library, clip.id)
+    library.files.half_made(clip.id)[1].unlink()
+    with pytest.raises(FileNotFoundError):
+        library.publish(clip)
+    assert library.clips.newest(10) == []
+    assert names(library.files.clips) == names(library.files.tmp) == []
+
+
 @pytest.mark.parametrize("moment", ["half made", "files", "one file", "row gone"])
 def test_a_kill_at_any_moment_leaves_rows_and_files_in_step(data_dir: Path, moment: str) -> None:
     """A real process is killed between two writes, and the folder is opened again."""
