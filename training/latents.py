@@ -17,8 +17,8 @@ from training import model, sounds, world
 from training.sources import CACHE
 from training.subjects import subject
 
-REUSE = 6
-POOL = 400
+REUSE = 12
+POOL = 800
 
 
 @dataclass(frozen=True)
