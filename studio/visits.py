@@ -110,12 +110,11 @@ class Visit:
             raise StudioError(f"There is no job {shown(job_id)}; it may have been deleted with its clip.")
         return job
 
-    def jobs(self) -> list[Job]:
-        """The visitor's own unfinished jobs: the running one first, then those that wait, in their order."""
-        return [job for job in self.queue.unfinished() if job.owner == self.owner]
-
     def outlook(self) -> dict[str, Outlook]:
-        """How it stands with each of the visitor's unfinished jobs, by id, in one look at the queue."""
+        """How it stands with each of the visitor's unfinished jobs, by id, in one look at the queue.
+
+        The running one first, then those that wait, in their order.
+        """
         found: dict[str, Outlook] = {}
         runs: dict[str, list[Run]] = {}
         total_s: float | None = 0.0
@@ -130,14 +129,6 @@ class Visit:
             if job.owner == self.owner:
                 found[job.id] = Outlook(place if isinstance(job.state, Queued) else 0, total_s)
         return found
-
-    def position(self, job_id: str) -> int:
-        """0 when the job runs or is over, 1 when it is the next of all, and so on."""
-        return self.outlook().get(self.job(job_id).id, OVER).position
-
-    def remaining_s(self, job_id: str) -> float | None:
-        """Seconds until this job's clip is there, those before it counted in; None when that cannot be known."""
-        return self.outlook().get(self.job(job_id).id, OVER).remaining_s
 
     def watch(self, job_id: str, timeout_s: float) -> Job:
         """Wait until the job is over or the time is; returns it as it is then."""
@@ -170,9 +161,6 @@ class Visit:
 
     def video_path(self, clip_id: str) -> Path:
         return self.library.files.clips / self.clip(clip_id).video
-
-    def poster_path(self, clip_id: str) -> Path:
-        return self.library.files.clips / self.clip(clip_id).poster
 
     def delete(self, clip_id: str) -> None:
         """Remove the clip, its files and the job that made it. Clips that grew from it stay."""

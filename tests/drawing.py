@@ -40,7 +40,21 @@ RAISES: dict[str, Callable[[], Exception]] = {
 }
 
 
-class DrawingExecutor:
+class OnPaper:
+    """What executors have in common that need no model."""
+
+    def warm_up(self) -> None: ...
+
+    def readiness(self) -> Readiness:
+        return Readiness("ready", "")
+
+    def device(self) -> str:
+        return "On paper."
+
+    def close(self) -> None: ...
+
+
+class DrawingExecutor(OnPaper):
     """Draws grey frames and encodes them. Prompts steer it: "hold" waits for `go` or an order, RAISES raise.
 
     It leaves latents like the real one. With "unfinished" it fails after them, and goes on from them the next time.
@@ -86,16 +100,6 @@ class DrawingExecutor:
             if orders() == "keep":
                 return step + 1
         return 3
-
-    def warm_up(self) -> None: ...
-
-    def readiness(self) -> Readiness:
-        return Readiness("ready", "")
-
-    def device(self) -> str:
-        return "On paper."
-
-    def close(self) -> None: ...
 
 
 def submit(queue: JobQueue, prompt: str, **values: object) -> str:

@@ -31,14 +31,14 @@ from studio.domain import (
     VideoRequest,
     WasStopped,
 )
-from studio.executors import Readiness
 from studio.jobs import JobQueue
 from studio.store.library import MAX_ATTEMPTS, Library
+from tests.drawing import OnPaper
 
 STEPS, MAX_QUEUED, SOON_S = 3, 4, 30.0
 
 
-class Obedient:
+class Obedient(OnPaper):
     """An executor that does one thing at a time, when told; a stop it obeys by itself, as the real one does."""
 
     def __init__(self) -> None:
@@ -88,16 +88,6 @@ class Obedient:
         if word == "rule":
             raise StudioError("The rule is this; the value was that.")
         raise ZeroDivisionError("float division by zero")
-
-    def warm_up(self) -> None: ...
-
-    def readiness(self) -> Readiness:
-        return Readiness("ready", "")
-
-    def device(self) -> str:
-        return "cpu"
-
-    def close(self) -> None: ...
 
 
 class QueueMachine(RuleBasedStateMachine):

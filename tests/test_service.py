@@ -20,7 +20,7 @@ from studio.media.provenance import read_recipe
 from studio.media.video import read_video
 from studio.service import Studio
 from studio.settings import Settings
-from studio.visits import Visit
+from studio.visits import OVER, Visit
 
 SOON_S = 120.0
 ASKED = VideoRequest("a ghost bounces in the snow", seconds=1.0, num_inference_steps=2)
@@ -49,6 +49,10 @@ def made(visit: Visit, job: Job) -> Clip:
     return visit.clip(state.clip)
 
 
+def place(visit: Visit, job: Job) -> int:
+    return visit.outlook().get(job.id, OVER).position
+
+
 def frames(visit: Visit, clip: Clip) -> np.ndarray:
     return read_video(visit.video_path(clip.id)).frames
 
@@ -63,7 +67,7 @@ def test_a_request_becomes_a_clip(studio: Studio, visit: Visit) -> None:
     assert visit.clips() == [clip]
     assert visit.video_path(clip.id).parent == studio.clips_dir
     assert visit.video_path(clip.id).is_file()
-    assert visit.poster_path(clip.id).read_bytes().startswith(b"\xff\xd8")
+    assert (studio.clips_dir / clip.poster).read_bytes().startswith(b"\xff\xd8")
     recipe = read_recipe(visit.video_path(clip.id))
     assert recipe is not None
     assert VideoRequest.from_dict(recipe) == clip.request
@@ -168,31 +172,31 @@ def test_bad_pictures_are_refused_by_the_settings_limits(settings: Settings, tmp
 def test_position_and_remaining_time(studio: Studio, visit: Visit) -> None:
     first = visit.submit(replace(ASKED, num_inference_steps=12))
     second, third = visit.submit(ASKED), visit.submit(ASKED)
-    assert visit.remaining_s(third.id) is None, "before any clip was made nothing is known"
+    assert visit.outlook()[third.id].remaining_s is None, "before any clip was made nothing is known"
     until_s = time.monotonic() + SOON_S
-    while visit.position(first.id) and time.monotonic() < until_s:
+    while place(visit, first) and time.monotonic() < until_s:
         time.sleep(0.01)
-    assert [visit.position(job.id) for job in (first, second, third)] == [0, 1, 2]
-    assert [job.id for job in visit.jobs()] == [first.id, second.id, third.id]
+    assert [place(visit, job) for job in (first, second, third)] == [0, 1, 2]
+    assert list(visit.outlook()) == [first.id, second.id, third.id]
     visit.cancel(second.id)
-    assert visit.position(third.id) == 1
+    assert place(visit, third) == 1
     made(visit, third)
-    assert visit.position(third.id) == 0
-    assert visit.jobs() == []
+    assert place(visit, third) == 0
+    assert visit.outlook() == {}
 
     busy, waiting = visit.submit(replace(ASKED, num_inference_steps=40)), visit.submit(ASKED)
-    left_s, until_s = None, time.monotonic() + SOON_S
-    while left_s is None and time.monotonic() < until_s:  # nothing is known while the model is being looked for
-        left_s = visit.remaining_s(busy.id)
-    assert left_s is not None
-    assert 0 < left_s < (visit.remaining_s(waiting.id) or 0) < SOON_S
+    seen, until_s = {}, time.monotonic() + SOON_S
+    while not seen.get("waiting") and time.monotonic() < until_s:  # nothing is known while the model is looked for
+        outlook = visit.outlook()
+        seen = {name: outlook[job.id].remaining_s for name, job in (("busy", busy), ("waiting", waiting))}
+    assert 0 < (seen["busy"] or 0) < (seen["waiting"] or 0) < SOON_S
     made(visit, waiting)
-    assert visit.remaining_s(waiting.id) is None
+    assert visit.outlook() == {}
 
 
 def test_stop(visit: Visit) -> None:
     running = visit.submit(replace(ASKED, num_inference_steps=25))
-    while visit.position(running.id):
+    while place(visit, running):
         time.sleep(0.01)
     assert visit.cancel(running.id)
     assert visit.watch(running.id, SOON_S).state == WasStopped()
@@ -216,7 +220,7 @@ def test_a_restart_finds_everything_again(settings: Settings, studio: Studio, vi
     again = Studio.open(settings)
     visit = again.visit()
     assert visit.clips() == [clip]
-    assert [job.id for job in visit.jobs()] == [job.id for job in waiting]
+    assert list(visit.outlook()) == [job.id for job in waiting]
     for job in waiting:
         assert made(visit, job).request == job.request
     again.close()
@@ -225,12 +229,12 @@ def test_a_restart_finds_everything_again(settings: Settings, studio: Studio, vi
 # The gallery
 
 
-def test_clips_newest_first_in_pages_and_deleting(visit: Visit) -> None:
+def test_clips_newest_first_in_pages_and_deleting(studio: Studio, visit: Visit) -> None:
     made_clips = [made(visit, visit.submit(replace(ASKED, num_inference_steps=1))) for _ in range(3)]
     newest = visit.clips(2)
     assert newest == made_clips[:0:-1]
     assert visit.clips(2, newest[-1].number) == made_clips[:1]
-    video, poster = visit.video_path(made_clips[1].id), visit.poster_path(made_clips[1].id)
+    video, poster = visit.video_path(made_clips[1].id), studio.clips_dir / made_clips[1].poster
     visit.delete(made_clips[1].id)
     assert not video.exists()
     assert not poster.exists()
@@ -258,12 +262,9 @@ def test_before_is_a_number(visit: Visit, before: Any) -> None:
 CALLS: list[Callable[[Visit, Any], object]] = [
     lambda visit, value: visit.job(value),
     lambda visit, value: visit.cancel(value),
-    lambda visit, value: visit.position(value),
-    lambda visit, value: visit.remaining_s(value),
     lambda visit, value: visit.watch(value, 1),
     lambda visit, value: visit.clip(value),
     lambda visit, value: visit.video_path(value),
-    lambda visit, value: visit.poster_path(value),
     lambda visit, value: visit.delete(value),
     lambda visit, value: visit.regenerate(value),
     lambda visit, value: visit.extend(value, 1.0),
@@ -278,7 +279,7 @@ def test_hostile_ids_get_a_sentence(visit: Visit, value: Any) -> None:
         with pytest.raises(StudioError) as caught:
             call(visit, value)
         assert len(str(caught.value)) < 250
-    assert visit.jobs() == []
+    assert visit.outlook() == {}
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=lambda value: repr(value)[:20])
@@ -289,7 +290,7 @@ def test_hostile_requests_get_a_sentence(studio: Studio, visit: Visit, value: An
                 visit.submit(replace(ASKED, **{name: value}))
     with pytest.raises(StudioError, match="There is no model"):
         visit.submit(replace(ASKED, model=value))
-    assert visit.jobs() == []
+    assert visit.outlook() == {}
 
 
 @pytest.mark.parametrize(
@@ -313,7 +314,7 @@ def test_hostile_requests_get_a_sentence(studio: Studio, visit: Visit, value: An
 def test_rules_are_told_with_the_value(studio: Studio, visit: Visit, values: dict[str, Any], sentence: str) -> None:
     with pytest.raises(StudioError, match=sentence):
         visit.submit(replace(ASKED, **values))
-    assert visit.jobs() == []
+    assert visit.outlook() == {}
 
 
 def test_rules_of_extensions(visit: Visit, tmp_path: Path) -> None:
@@ -339,7 +340,7 @@ def test_a_full_queue_and_a_full_disk_are_said_before_any_work(settings: Setting
     studio = Studio.open(replace(settings, max_queued=1, min_free_disk_bytes=0))
     visit = studio.visit()
     slow = visit.submit(replace(ASKED, num_inference_steps=25))
-    while visit.position(slow.id):
+    while place(visit, slow):
         time.sleep(0.01)
     visit.submit(ASKED)
     with pytest.raises(StudioError, match="holds 1 waiting clips at most and has 1"):
@@ -368,7 +369,7 @@ def test_a_disk_that_fills_up_fails_the_clip_and_keeps_the_gallery_whole(setting
         asked = VideoRequest("a ghost", seconds=1.0, num_inference_steps=1)
         good = visit.watch(visit.submit(asked).id, 120).state.clip
         filling = visit.submit(replace(asked, num_inference_steps=12))
-        while visit.position(filling.id):
+        while visit.outlook()[filling.id].position:
             time.sleep(0.01)
         let_files_grow_to(1)
         print(visit.watch(filling.id, 120).state.sentence)
