@@ -6,6 +6,7 @@ The next start must find every job, sweep what was half made, and go on.
 from __future__ import annotations
 
 import contextlib
+import math
 import random
 import time
 from collections import Counter
@@ -13,23 +14,28 @@ from pathlib import Path
 
 import httpx
 
+from studio.ui import wording
 from tests.soak import ledger
 from tests.soak.report import Row, row
 from tests.soak.server import QUICK, Server
 
 JOBS_AHEAD = 3
+# The rest of the kills fall while the studio starts and the model loads.
+SHARE_AT_WORK = 0.75
+NOT_AT_WORK = {"starting", "loading", "ready", wording.PHASES["loading"]}
 
 
 def run(folder: Path, rounds: int, seed: int) -> list[Row]:
     dice = random.Random(seed)
     server = Server(folder / "kills")
     try:
-        life_s = _whole_life(server)
+        start_s, work_s = _whole_life(server)
         server.stop()
         watch = _Watch(server)
         began_s = time.monotonic()
         for number in range(rounds):
-            watch.live(dice.uniform(0, 1.15 * life_s), JOBS_AHEAD)
+            is_at_work = dice.random() < SHARE_AT_WORK
+            watch.live(is_at_work, dice.uniform(0, work_s if is_at_work else start_s))
             server.kill()
             watch.look(f"kill {number + 1}")
         per_round_s = (time.monotonic() - began_s) / max(1, rounds)
@@ -62,14 +68,16 @@ def run(folder: Path, rounds: int, seed: int) -> list[Row]:
     ]
 
 
-def _whole_life(server: Server) -> float:
-    """Seconds that starting, loading and a few jobs take here."""
+def _whole_life(server: Server) -> tuple[float, float]:
+    """Seconds until the model is loaded here, and what a few jobs take then."""
     began_s = time.monotonic()
     server.start()
+    server.wait_until(lambda: server.health()["state"] == "ready")
+    ready_s = time.monotonic()
     for number in range(JOBS_AHEAD):
         server.begin("generate", prompt="a ghost at sea", seed=number, **QUICK)
     server.wait_until(lambda: server.health()["jobs"].get("done", 0) >= JOBS_AHEAD)
-    return time.monotonic() - began_s
+    return ready_s - began_s, time.monotonic() - ready_s
 
 
 class _Watch:
@@ -85,25 +93,27 @@ class _Watch:
         self._has_swept = True
         self._seed = 1000
 
-    def live(self, seconds: float, jobs: int) -> None:
-        """One life: start, keep up to `jobs` jobs waiting, and return when it is time to die."""
-        until_s, phase = time.monotonic() + seconds, "starting"
+    def live(self, is_at_work: bool, seconds: float) -> None:
+        """One life with always a few jobs waiting; it ends `seconds` after its start, or after its first job's."""
+        phase, until_s = "starting", None if is_at_work else time.monotonic() + seconds
         self.server.start(wait=False)
-        while time.monotonic() < until_s:
+        while until_s is None or time.monotonic() < until_s:
             with contextlib.suppress(httpx.HTTPError):  # while it is not up yet
-                phase = self._step(phase, jobs)
-            time.sleep(max(0.0, min(0.05, until_s - time.monotonic())))
+                phase = self._step(phase)
+            if until_s is None and phase not in NOT_AT_WORK:
+                until_s = time.monotonic() + seconds
+            time.sleep(max(0.0, min(0.05, (until_s or math.inf) - time.monotonic())))
         self.phases[phase] += 1
         # A page that answers comes after the sweep.
         self._has_swept = phase != "starting"
 
-    def _step(self, phase: str, jobs: int) -> str:
+    def _step(self, phase: str) -> str:
         if phase == "starting" and not self.server.answers():
             return phase
         told = self.server.part("poll_jobs", timeout_s=5.0, jobs=[], preview="")
         # What a visitor was told of counts as accepted, whatever the database says later.
         self.accepted |= {view["id"] for view in told["jobs"]}
-        if len(told["jobs"]) < jobs:
+        if len(told["jobs"]) < JOBS_AHEAD:
             self._seed += 1
             self.server.begin("generate", prompt="a ghost at sea", seed=self._seed, **QUICK)
         running = [view["headline"] for view in told["jobs"] if view["state"] == "running"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -20,8 +21,10 @@ from tests.soak.server import START_S, Server
 TABS_PER_CONTEXT = 10
 ACTS = {"rest": 70, "submit": 10, "reload": 8, "stop": 6, "close": 6}
 REST_S = (1.0, 5.0)
-# What a browser says of a request that it gave up itself, because its page went away.
+# What a browser says of a request that it gave up itself, because its page went away, and Gradio of its stream then.
 GIVEN_UP = "net::ERR_ABORTED"
+STREAM_GIVEN_UP = re.compile(r"AbortError|Connection errored out|Failed to fetch|BodyStreamBuffer was aborted")
+CLICK_S = 20.0
 MEGABYTE = 1e6
 
 
@@ -31,6 +34,7 @@ class Seen:
 
     errors: list[str] = field(default_factory=list)
     polls_s: list[float] = field(default_factory=list)
+    clicks_s: list[float] = field(default_factory=list)
     acts: Counter[str] = field(default_factory=Counter)
     refusals: int = 0
 
@@ -53,11 +57,13 @@ def run(folder: Path, tabs: int, minutes: float, seed: int) -> list[Row]:
     wrong += [f"{count} jobs are {state}" for state, count in jobs.items() if state not in ("done", "stopped")]
     acts = ", ".join(f"{count} {act}" for act, count in seen.acts.most_common() if act != "rest")
     p50, p95 = (1000 * percentile(seen.polls_s, part) for part in (0.5, 0.95))
+    click, longest = percentile(seen.clicks_s, 0.5), percentile(seen.clicks_s, 1.0)
     # The first clips and pages fill caches; what matters is growth after the first third of the time.
     settled, end = memory[len(memory) // 3], memory[-1]
     return [
         row("tabs", f"{tabs} at once for {minutes:g} min: {acts}", seen.errors, f"no error; {seen.refusals} refusals"),
         Row("polls", f"{len(seen.polls_s)} answered", f"p50 {p50:.0f} ms, p95 {p95:.0f} ms"),
+        Row("clicks on Stop", f"{len(seen.clicks_s)} made", f"p50 {click:.1f} s, longest {longest:.1f} s"),
         row(
             "jobs of the tabs", f"{sum(jobs.values())} accepted", wrong, ", ".join(f"{n} {s}" for s, n in jobs.items())
         ),
@@ -96,6 +102,7 @@ class _Tab:
 
     def __init__(self, server: Server, context: BrowserContext, seen: Seen, dice: random.Random) -> None:
         self._server, self._context, self._seen, self._dice = server, context, seen, dice
+        self._is_leaving = False
 
     async def live(self, until_s: float) -> None:
         page = await self._open()
@@ -113,14 +120,18 @@ class _Tab:
         page = await self._context.new_page()
         page.set_default_timeout(START_S * 1000)
         page.on("pageerror", lambda error: self._seen.errors.append(f"page: {error}"))
-        page.on(
-            "console", lambda said: self._seen.errors.append(f"console: {said.text}") if said.type == "error" else None
-        )
+        page.on("console", lambda said: self._hear(said.text) if said.type == "error" else None)
         page.on("requestfailed", lambda request: self._note(request.failure or "", request.url))
         page.on("response", self._time)
         await page.goto(self._server.address)
         await page.get_by_label(wording.PROMPT).wait_for()
         return page
+
+    def _hear(self, said: str) -> None:
+        if self._is_leaving and STREAM_GIVEN_UP.search(said):
+            self._seen.acts["streams given up with their page"] += 1
+        else:
+            self._seen.errors.append(f"console: {said}")
 
     def _note(self, failure: str, url: str) -> None:
         if failure != GIVEN_UP:
@@ -137,17 +148,32 @@ class _Tab:
         if act == "submit":
             await self._submit(page)
         elif act == "reload":
+            self._is_leaving = True
             await page.reload()
             await page.get_by_label(wording.PROMPT).wait_for()
+            self._is_leaving = False
         elif act == "stop":
-            for button in await page.locator(".fb-stop:visible:enabled").all():
-                await button.click(timeout=2000)
-                break
+            await self._stop(page)
         elif act == "close":
+            self._is_leaving = True
             await page.close()
+            self._is_leaving = False
             await asyncio.sleep(self._dice.uniform(*REST_S))
             page = await self._open()
         return page
+
+    async def _stop(self, page: Page) -> None:
+        """Stop the first job that can be stopped; it may be over before the click comes."""
+        button = page.locator(".fb-stop:visible:enabled").first
+        if not await button.count():
+            return
+        clicked_s = time.monotonic()
+        try:
+            await button.click(timeout=CLICK_S * 1000)
+        except Error:
+            if await button.count():
+                raise
+        self._seen.clicks_s.append(time.monotonic() - clicked_s)
 
     async def _submit(self, page: Page) -> None:
         for label, value in ((wording.STEPS, 2), (wording.SECONDS, 1)):
