@@ -7,11 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from studio.domain import StudioError
 from studio.service import Studio, Visit
 from studio.ui import present, wording
 from studio.ui.api import add_api
+from studio.ui.doorkeeper import Doorkeeper
 from studio.ui.gallery import clip_of, gallery, make_again
 from studio.ui.guard import on_act, refusal
 from studio.ui.health import health_route
@@ -66,6 +68,7 @@ def launch_options(max_upload_bytes: int) -> dict[str, Any]:
         "max_file_size": max_upload_bytes,
         "footer_links": ["api", "settings"],
         "run_history": False,
+        "enable_monitoring": False,
         "show_error": False,
     }
 
@@ -75,6 +78,7 @@ def access_options(studio: Studio) -> dict[str, Any]:
     auth = list(studio.settings.auth)
     # FastAPI's own list of every route would be open to all.
     app: dict[str, Any] = {"routes": [health_route(studio, bool(auth))], "openapi_url": None}
+    app["middleware"] = [Middleware(Doorkeeper)]
     app["exception_handlers"] = {Exception: refusal}
     return {"auth": auth or None, "auth_message": wording.SIGN_IN, "app_kwargs": app}
 

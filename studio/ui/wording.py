@@ -55,6 +55,8 @@ STOPPED = "Stopped, as you asked."
 PICTURE_FIRST = "Please choose a picture first; the clip starts from it."
 UNEXPECTED = "Something went wrong on our side. Nothing you made is lost; please try once more."
 BAD_CALL = "That message from the page was not understood. Please reload the page."
+NO_EVENT = "Nothing is known of that event; what came of it may have been fetched already."
+NO_SIZED_ICON = "The icon comes in one size only, at /pwa_icon."
 API_STOPPED = "The clip was stopped before it was finished."
 NO_MCP = "MCP=1 needs a package that is not installed: pip install -r requirements-mcp.txt"
 NO_MCP_WITH_AUTH = "MCP=1 does not go with AUTH: a program that speaks MCP can't sign in. Please unset one of them."
@@ -203,6 +205,10 @@ def duration(seconds: float) -> str:
         return f"{max(1, round(seconds))} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+
+
+def no_address(length: int, most: int) -> str:
+    return f"An address has {most} characters at most, none of them the character 0; this one has {length}."
 
 
 def remaining(seconds: float) -> str:

@@ -6,6 +6,7 @@ What can be called is found in the page itself, so that a new function is covere
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,6 +96,27 @@ def test_every_event_answers_with_a_sentence(house: House, program: Program, tre
             for event_data in (value, {"clip": value, "action": "extend"}, {"clip": treasure.id, **details}):
                 check(*program.event(index, usual, event_data), (fn.name, event_data))
     stop_all(house)
+
+
+def addresses_of(routes: Any) -> Iterator[str]:
+    """Of every page and stream that can be fetched, Gradio's own included."""
+    for route in routes:
+        if hasattr(route, "original_router"):
+            yield from addresses_of(route.original_router.routes)
+        elif "GET" in (getattr(route, "methods", None) or ()):
+            yield route.path
+
+
+def test_every_address_answers_with_a_sentence(house: House, program: Program) -> None:
+    # These two never end, by design: each tells the page that the server lives.
+    addresses = {a for a in addresses_of(house.page.app.routes) if "heartbeat" not in a and "dev/reload" not in a}
+    assert len(addresses) > 30
+    for address in sorted(addresses):
+        for value in ("192", "1000000000", "..%2f..%2fetc%2fpasswd", "x" * 5000, "%00", "-1", "%F0%9F", "%ED%A0%BD"):
+            asked = re.sub(r"\{[^}]*\}", value, address)
+            status, text = program.ask(f"{asked}?session_hash={value}")
+            assert status < 500, (asked[:200], text[:600])
+            assert "Traceback" not in text, asked[:200]
 
 
 def test_every_endpoint_answers_with_a_sentence(house: House, program: Program, treasure: Clip) -> None:
