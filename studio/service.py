@@ -138,6 +138,7 @@ class Studio:
 
     def _sweep(self) -> None:
         self._library.sweep_clips(self.settings.keep_days, self.settings.keep_bytes)
+        self._library.files.keep_spare()
 
 
 def _digest(text: str) -> str:

@@ -18,6 +18,8 @@ from studio.domain import NO_ROOM, StudioError, no_room_sentence
 log = logging.getLogger(__name__)
 
 LATENTS_KEPT_S = 7 * 24 * 3600
+# Enough for the pages that one row's removal writes.
+SPARE_BYTES = 256 * 1024
 _ID = re.compile(r"[0-9a-f]{32}")
 _PICTURE = re.compile(r"[0-9a-f]{64}\.png")
 _CLIP_FILE = re.compile(r"[0-9a-f]{32}\.(mp4|jpg)")
@@ -38,6 +40,7 @@ class Files:
         self.pictures = data_dir / "pictures"
         self._latents = data_dir / "latents"
         self.tmp = data_dir / "tmp"
+        self._spare = data_dir / "spare"
         try:
             for folder in (self.clips, self.pictures, self._latents, self.tmp):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -71,6 +74,18 @@ class Files:
         """Remove published files by name."""
         for name in names:
             (self.clips / name).unlink(missing_ok=True)
+
+    def keep_spare(self) -> None:
+        """Hold some room, where there is any, for what must be written before anything can be removed."""
+        if self._spare.exists():
+            return
+        try:
+            self._spare.write_bytes(secrets.token_bytes(SPARE_BYTES))
+        except OSError:
+            self.give_spare()
+
+    def give_spare(self) -> None:
+        self._spare.unlink(missing_ok=True)
 
     def discard(self, clip_id: str) -> None:
         for path in self.half_made(clip_id):

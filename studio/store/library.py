@@ -65,15 +65,16 @@ class Library:
         return clip
 
     def delete(self, clip: Clip) -> bool:
-        """Remove a clip's row, its job's and its files; whether there was one. A crash leaves files to sweep."""
+        """Remove a clip's row, its job's and then its files; whether there was one. A crash leaves files to sweep."""
         try:
-            return self.clips.remove(clip.id)
+            was_there = self.clips.remove(clip.id)
         except StudioError:
-            # On a full disk not even a row can be removed, until its files have made room.
-            self.files.remove(clip.video, clip.poster)
-            return self.clips.remove(clip.id)
-        finally:
-            self.files.remove(clip.video, clip.poster)
+            # On a full disk not even a row can be removed without some room.
+            self.files.give_spare()
+            was_there = self.clips.remove(clip.id)
+        self.files.remove(clip.video, clip.poster)
+        self.files.keep_spare()
+        return was_there
 
     def keep_picture(self, owner: str, png: bytes) -> str:
         """Store a picture for its owner; returns its name."""
@@ -116,3 +117,4 @@ class Library:
         kept = self.files.sweep(listed, in_use, expected)
         self.pictures.forget_all_but(in_use)
         self.jobs.cannot_finish(expected - kept)
+        self.files.keep_spare()

@@ -16,7 +16,7 @@ from studio.ui import wording
 from tests.soak import ledger
 from tests.soak.browser import FLAGS, chromium
 from tests.soak.report import Row, percentile, row
-from tests.soak.server import START_S, Server
+from tests.soak.server import Server
 
 TABS_PER_CONTEXT = 10
 ACTS = {"rest": 70, "submit": 10, "reload": 8, "stop": 6, "close": 6}
@@ -24,7 +24,7 @@ REST_S = (1.0, 5.0)
 # What a browser says of a request that it gave up itself, because its page went away, and Gradio of its stream then.
 GIVEN_UP = "net::ERR_ABORTED"
 STREAM_GIVEN_UP = re.compile(r"AbortError|Connection errored out|Failed to fetch|BodyStreamBuffer was aborted")
-CLICK_S = 20.0
+CLICK_S, PATIENCE_S = 20.0, 120.0
 MEGABYTE = 1e6
 
 
@@ -118,7 +118,7 @@ class _Tab:
 
     async def _open(self) -> Page:
         page = await self._context.new_page()
-        page.set_default_timeout(START_S * 1000)
+        page.set_default_timeout(PATIENCE_S * 1000)
         page.on("pageerror", lambda error: self._seen.errors.append(f"page: {error}"))
         page.on("console", lambda said: self._hear(said.text) if said.type == "error" else None)
         page.on("requestfailed", lambda request: self._note(request.failure or "", request.url))
