@@ -18,7 +18,6 @@ from studio.domain import (
     Job,
     JobState,
     Made,
-    ModelLimits,
     Phase,
     Progress,
     Queued,
@@ -39,6 +38,7 @@ FORM = {
     "guidance_scale": 3,
     "negative_prompt": "",
     "sound": True,
+    "model": "pocket",
 }
 ID = "0" * 32
 
@@ -53,7 +53,7 @@ def running(progress: Progress) -> Job:
 
 def test_form_becomes_a_request_that_passes_its_check() -> None:
     request = present.request_from_form(FORM, needs_picture=False)
-    request.check(ModelLimits())
+    request.check(catalog.BUILT_IN.card("pocket"))
     assert request == VideoRequest("a cat spins", "", "1:1", 1.5, 7, 8, 3)
 
 
