@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import diffusers
 import numpy as np
 import pytest
 import torch
@@ -62,6 +63,23 @@ def forwards(pipeline: VideoPipeline, asked: VideoRequest, **given: Any) -> int:
     pipeline.generate(asked, lambda _: None, go_on, **given)
     hook.remove()
     return count
+
+
+@pytest.mark.parametrize("name", ["tiny-ltx-2", "tiny-wan-2.1", "tiny-wan-2.2-ti2v", "tiny-wan-vace"])
+def test_a_clip_is_bit_by_bit_what_diffusers_makes(folders: dict[str, Path], name: str) -> None:
+    pipeline = opened(folders, name)
+    card, asked = pipeline.catalog.card(name), request(pipeline)
+    made = pipeline.generate(asked, lambda _: None, go_on)
+    formats = {"default": torch.bfloat16} | ({"vae": torch.float32} if card.family == "wan" else {})
+    plain = getattr(diffusers, card.pipeline).from_pretrained(folders[name], dtype=formats)
+    plain.set_progress_bar_config(disable=True)
+    rate = {"frame_rate": card.grid.frame_rate} if card.family == "ltx2" else {}
+    direct = plain(
+        prompt=asked.prompt, negative_prompt="", width=SIDE_PX, height=SIDE_PX, num_frames=len(made.frames),
+        num_inference_steps=2, guidance_scale=asked.guidance_scale, output_type="np",
+        generator=torch.Generator().manual_seed(asked.seed), **rate, **card.arguments,
+    )  # fmt: skip
+    assert np.array_equal(made.frames, (direct.frames[0] * 255).round().astype(np.uint8))
 
 
 def test_another_class_over_the_same_parts_casts_nothing(folders: dict[str, Path]) -> None:
