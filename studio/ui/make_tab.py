@@ -188,7 +188,8 @@ def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Butto
         card = next((card for card in plan.studio.models() if card.name == name), plan.card)
         view = present.model_view(card, plan.studio.obstacle(card), plan.needs_picture)
         bounds, values = present.bounds(card), present.defaults(card)
-        shape = gr.skip() if ratio in card.grid.sizes else next(iter(card.grid.sizes))
+        is_offered = isinstance(ratio, str) and ratio in card.grid.sizes
+        shape = gr.skip() if is_offered else next(iter(card.grid.sizes))
         return [
             *(gr.update(**bounds.get(field, {}), **values.get(field, {})) for field in names),
             shape,
