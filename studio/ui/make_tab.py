@@ -176,7 +176,14 @@ def _picker(plan: TabPlan) -> gr.Dropdown:
         (wording.unusable(card.title) if plan.studio.obstacle(card) else card.title, card.name)
         for card in plan.studio.models()
     ]
-    return gr.Dropdown(choices, value=plan.card.name, label=wording.MODEL, interactive=True)
+    # Any value comes through to our own check: the one of gr.Dropdown repeats what it was sent, and may break on it.
+    return gr.Dropdown(
+        choices,
+        value=plan.card.name,
+        label=wording.MODEL,
+        interactive=True,
+        allow_custom_value=True,
+    )
 
 
 def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Button) -> None:
