@@ -2,7 +2,7 @@
 # Settings reach the app from the environment or as `make run PORT=8000 DATA_DIR=~/clips`; README.md lists them.
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format bench soak train evaluate clean chromium
+.PHONY: run test check format bench families soak train evaluate clean chromium
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -29,6 +29,10 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.runtime
 	$(BIN) -m studio.bench $(ARGS)
+
+# Every model family through the studio's own service, on tiny random checkpoints of diffusers' real classes.
+families: $(VENV)/.test
+	$(BIN) -m tests.tiny $(ARGS)
 
 # Half an hour of kills, crowds, hostile requests, bad networks, full disks and wrong clocks, on this machine only.
 soak: $(VENV)/.test chromium

@@ -20,8 +20,7 @@ import numpy as np
 
 from studio import estimate
 from studio.domain import Phase, Progress, Report, Task, VideoRequest
-from studio.engine import attention, grid
-from studio.engine.families import ltx2
+from studio.engine import attention, grid, rows
 from studio.engine.pipeline import Generated, VideoPipeline
 from studio.executors.local import LocalExecutor
 from studio.media.provenance import tags
@@ -40,7 +39,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def main() -> None:
-    frames, pixels = grid.num_frames(REQUEST.seconds), grid.size(REQUEST.aspect_ratio)
+    frames, pixels = grid.num_frames(grid.POCKET, REQUEST.seconds), grid.size(grid.POCKET, REQUEST.aspect_ratio)
     print(f"Default clip: {frames} frames, {pixels} pixels, {REQUEST.num_inference_steps} steps, ", end="")
     print(f"guidance {REQUEST.guidance_scale:g}; medians of {ROUNDS} rounds.\n")
     print("| what | seconds |\n|---|---|")
@@ -153,16 +152,16 @@ def plain_frames(pipe: Any) -> np.ndarray:
     made = pipe(
         prompt=REQUEST.prompt,
         negative_prompt=REQUEST.negative_prompt,
-        width=grid.canvas(REQUEST.aspect_ratio)[0],
-        height=grid.canvas(REQUEST.aspect_ratio)[1],
-        num_frames=grid.num_frames(REQUEST.seconds),
-        frame_rate=grid.FRAME_RATE,
+        width=grid.canvas(grid.POCKET, REQUEST.aspect_ratio)[0],
+        height=grid.canvas(grid.POCKET, REQUEST.aspect_ratio)[1],
+        num_frames=grid.num_frames(grid.POCKET, REQUEST.seconds),
+        frame_rate=grid.POCKET.frame_rate,
         num_inference_steps=REQUEST.num_inference_steps,
         guidance_scale=REQUEST.guidance_scale,
         generator=torch.Generator("cpu").manual_seed(REQUEST.seed),
         output_type="np",
-        max_sequence_length=ltx2.PROMPT_TOKENS,
-        **ltx2.PLAIN_GUIDANCE,
+        max_sequence_length=rows.POCKET.arguments["max_sequence_length"],
+        **rows.PLAIN_GUIDANCE,
     )
     return (made.frames[0] * 255).round().astype(np.uint8)
 
@@ -193,7 +192,7 @@ def estimate_errors(pipeline: VideoPipeline) -> dict[str, list[float]]:
     executor.close()
     errors: dict[str, list[float]] = {"seconds": [], "memory": []}
     for at, (request, run) in enumerate(zip(requests, runs, strict=True)):
-        found = estimate.expected(request, [*runs[:at], *runs[at + 1 :]])
+        found = estimate.expected(request, grid.POCKET, [*runs[:at], *runs[at + 1 :]])
         taken_s = sum(run.spent_s.get(phase, 0.0) for phase in estimate.PHASES)
         errors["seconds"].append(abs(found.seconds / taken_s - 1) if found else 1.0)
         if found and found.memory_bytes and run.peak_memory_bytes:

@@ -69,18 +69,53 @@ class ModelLimits:
 
 
 @dataclass(frozen=True)
+class Grid:
+    """The sizes and lengths that a model makes.
+
+    `sizes` are each aspect ratio's width and height in pixels; where the model takes other multiples, a clip is cut
+    from the larger one of `canvases`. `frame_rate` per second. A latent stands for `spatial_ratio` pixels a side and
+    `temporal_ratio` frames, the first frame for itself; after that one, latents come by `latents_step`. An extension
+    looks back on `overlap_frames`.
+    """
+
+    sizes: dict[str, tuple[int, int]]
+    frame_rate: float
+    spatial_ratio: int
+    temporal_ratio: int
+    latents_step: int = 1
+    overlap_frames: int = 1
+    canvases: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ModelCard:
-    """One row of the catalog as an interface sees it."""
+    """One row of the catalog.
+
+    `family` speaks its dialect and `pipeline` is its class in diffusers; `source` is a folder or a hub id, empty for
+    Pocket. `memory_bytes` is what its weights and a clip take of a GPU, 0 where a processor will do. `arguments` go to
+    every call as they are.
+    """
 
     name: str
     title: str
     licence: str
     description: str
     limits: ModelLimits
+    grid: Grid
     default_seconds: float
     default_steps: int
     default_guidance: float
     has_sound: bool
+    family: str
+    pipeline: str
+    source: str = ""
+    memory_bytes: int = 0
+    has_negative_prompt: bool = True
+    can_begin_with_picture: bool = True
+    must_begin_with_picture: bool = False
+    can_end_with_picture: bool = False
+    can_extend: bool = True
+    arguments: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,7 +123,8 @@ class VideoRequest:
     """Everything that decides a clip; goes unchanged from the form to the row and into the file.
 
     `seed` is -1 until the studio draws one. `picture` is the name of a stored picture, never a path.
-    With `extends` (a clip's id), `seconds` is how much longer that clip shall become.
+    So is `last_picture`, which the clip ends with. With `extends` (a clip's id), `seconds` is how much longer that clip
+    shall become.
     """
 
     prompt: str
@@ -102,11 +138,13 @@ class VideoRequest:
     model: str = "pocket"
     picture: str | None = None
     picture_fit: Fit = "crop"
+    last_picture: str | None = None
     extends: str | None = None
     parent: str | None = None
 
-    def check(self, limits: ModelLimits) -> None:
-        """Raise StudioError with one sentence for the first rule that this request breaks."""
+    def check(self, card: ModelCard) -> None:
+        """Raise StudioError with one sentence for the first rule of the model's that this request breaks."""
+        limits = card.limits
         for text in (self.prompt, self.negative_prompt):
             if not isinstance(text, str):
                 raise StudioError(f"A prompt is text; this is {type(text).__name__}.")
@@ -129,6 +167,24 @@ class VideoRequest:
         _between("number of steps", self.num_inference_steps, limits.min_steps, limits.max_steps, whole=True)
         _between("guidance scale", self.guidance_scale, limits.min_guidance, limits.max_guidance)
         _between("seed", self.seed, NEW_SEED, MAX_SEED, whole=True)
+        self._check_abilities(card)
+
+    def _check_abilities(self, card: ModelCard) -> None:
+        """A model passes over in silence what it does not know, so it is refused here."""
+        if self.sound and not card.has_sound:
+            raise StudioError(f"The model {card.name} makes no sound; please switch sound off.")
+        if self.picture is not None and not card.can_begin_with_picture:
+            raise StudioError(f"The model {card.name} starts from words only; please leave the picture out.")
+        if card.must_begin_with_picture and self.picture is None and self.extends is None:
+            raise StudioError(f"The model {card.name} starts from a picture; please choose one.")
+        if self.last_picture is not None and not card.can_end_with_picture:
+            raise StudioError(f"The model {card.name} can't end with a picture; please leave the last picture out.")
+        if self.last_picture is not None and self.picture is None:
+            raise StudioError("A clip that ends with a picture starts from one too; this request has only the last.")
+        if self.extends is not None and not card.can_extend:
+            raise StudioError(f"The model {card.name} can't extend a clip; please choose another model.")
+        if self.negative_prompt.strip() and not card.has_negative_prompt:
+            raise StudioError(f"The model {card.name} takes no negative prompt; please leave it empty.")
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -188,6 +244,7 @@ class Task:
     latents: Path
     picture: Path | None = None
     source: Path | None = None
+    last_picture: Path | None = None
 
 
 @dataclass(frozen=True)

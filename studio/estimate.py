@@ -6,6 +6,7 @@ does; how large each part is on this machine is fitted to the past runs. Says No
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +14,7 @@ from statistics import median
 
 import numpy as np
 
-from studio.domain import Estimate, Phase, VideoRequest
+from studio.domain import Estimate, Grid, Phase, VideoRequest
 from studio.engine import grid
 from studio.store.runs import Run
 
@@ -49,14 +50,14 @@ class Pace:
     stepped_s: float = 0.0
 
 
-def expected(request: VideoRequest, runs: Sequence[Run]) -> Estimate | None:
+def expected(request: VideoRequest, shapes: Grid, runs: Sequence[Run]) -> Estimate | None:
     """What this request will take on this machine; None without a past run of its model."""
-    spent_s = expected_s(request, runs)
+    spent_s = expected_s(request, shapes, runs)
     if spent_s is None:
         return None
     seconds = _made_s(spent_s)
-    ours = _size(Run.of(request, {}), bool(request.extends))
-    peaks = [(_size(run), float(run.peak_memory_bytes)) for run in runs if run.peak_memory_bytes]
+    ours = _size(Run.of(request, {}), shapes, bool(request.extends))
+    peaks = [(_size(run, shapes), float(run.peak_memory_bytes)) for run in runs if run.peak_memory_bytes]
     # Energy is metered once the model is loaded.
     per_second = [run.energy_wh / made_s for run in runs if run.energy_wh and (made_s := _made_s(run.spent_s))]
     return Estimate(
@@ -68,22 +69,22 @@ def expected(request: VideoRequest, runs: Sequence[Run]) -> Estimate | None:
     )
 
 
-def expected_s(request: VideoRequest, runs: Sequence[Run]) -> dict[Phase, float] | None:
+def expected_s(request: VideoRequest, shapes: Grid, runs: Sequence[Run]) -> dict[Phase, float] | None:
     """Seconds that each phase of this request will take; None while there is a phase that no past run went through."""
     ours = Run.of(request, {})
     found: dict[Phase, float] = {}
     for phase in PHASES:
         # A run that went on from kept latents says nothing of the phases before.
-        past = [(_parts(phase, run), run.spent_s[phase]) for run in runs if run.spent_s.get(phase, 0.0) > 0]
+        past = [(_parts(phase, run, shapes), run.spent_s[phase]) for run in runs if run.spent_s.get(phase, 0.0) > 0]
         if not past:
             return None
-        found[phase] = _predicted(_parts(phase, ours, bool(request.extends)), past, USUAL[phase])
+        found[phase] = _predicted(_parts(phase, ours, shapes, bool(request.extends)), past, USUAL[phase])
     return found
 
 
-def remaining_s(request: VideoRequest, runs: Sequence[Run], pace: Pace | None) -> float | None:
+def remaining_s(request: VideoRequest, shapes: Grid, runs: Sequence[Run], pace: Pace | None) -> float | None:
     """Seconds until the clip is there, once it runs (`pace`) or from its start (None)."""
-    spent_s = expected_s(request, runs)
+    spent_s = expected_s(request, shapes, runs)
     if spent_s is None:
         return None
     if pace is None:
@@ -101,31 +102,30 @@ def _made_s(spent_s: Mapping[Phase, float]) -> float:
     return sum(spent_s.get(phase, 0.0) for phase in PHASES)
 
 
-def _parts(phase: Phase, run: Run, is_extension: bool = False) -> Parts:
+def _parts(phase: Phase, run: Run, shapes: Grid, is_extension: bool = False) -> Parts:
     """What this run's phase has of each part of work, in the order of USUAL."""
     if phase == "reading the prompt":
         return (1.0,)
     if phase != "denoising":
-        return _size(run, is_extension)
-    width, height = grid.canvas(run.aspect_ratio)
-    latent_frames = (_denoised_frames(run, is_extension) - 1) // grid.TEMPORAL_RATIO + 1
-    thousands = width // grid.SPATIAL_RATIO * (height // grid.SPATIAL_RATIO) * latent_frames / 1000
+        return _size(run, shapes, is_extension)
+    latents = grid.latent_shape(shapes, run.aspect_ratio, _denoised_frames(run, shapes, is_extension))
+    thousands = math.prod(latents) / 1000
     steps = run.num_inference_steps
     # Whether guidance costs a second pass is the model's affair, so the runs have to tell.
     guided = steps * thousands if run.guidance_scale > 1 else 0.0
     return (steps, steps * thousands, steps * thousands**2, guided)
 
 
-def _size(run: Run, is_extension: bool = False) -> Parts:
+def _size(run: Run, shapes: Grid, is_extension: bool = False) -> Parts:
     """Once each run, and its millions of pixels in all frames."""
-    width, height = grid.canvas(run.aspect_ratio)
-    return (1.0, width * height * _denoised_frames(run, is_extension) / 1e6)
+    width, height = grid.canvas(shapes, run.aspect_ratio)
+    return (1.0, width * height * _denoised_frames(run, shapes, is_extension) / 1e6)
 
 
-def _denoised_frames(run: Run, is_extension: bool) -> int:
+def _denoised_frames(run: Run, shapes: Grid, is_extension: bool) -> int:
     """An extension makes the end of the clip it continues once more; its clip has more frames than were asked for."""
-    frames = grid.num_frames(run.seconds)
-    return frames + grid.OVERLAP_FRAMES - 1 if is_extension or run.num_frames > frames else frames
+    frames = grid.num_frames(shapes, run.seconds)
+    return frames + shapes.overlap_frames - 1 if is_extension or run.num_frames > frames else frames
 
 
 def _predicted(parts: Parts, past: Sequence[tuple[Parts, float]], usual: Parts) -> float:

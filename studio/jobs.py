@@ -300,8 +300,8 @@ class JobQueue:
             if clip is None:
                 raise StudioError("The clip to extend was deleted before its turn came.")
             source = files.clips / clip.video
-        picture = files.picture(request.picture) if request.picture else None
-        return Task(row.id, request, target, poster, files.latents(row.id), picture, source)
+        first, last = (files.picture(name) if name else None for name in (request.picture, request.last_picture))
+        return Task(row.id, request, target, poster, files.latents(row.id), first, source, last)
 
 
 def _failed(job: JobRow, error: Exception) -> Failed:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from studio import estimate
 from studio.domain import EVERYONE, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest
-from studio.engine import catalog, grid
-from studio.engine.catalog import Advice
+from studio.engine import catalog
+from studio.engine.catalog import BUILT_IN, Advice, Catalog
 from studio.engine.pipeline import VideoPipeline
 from studio.executors import Executor, Readiness
 from studio.executors.local import LocalExecutor
@@ -32,8 +32,9 @@ FAILURES_SHOWN = 5
 class Studio:
     """One open studio: a data folder, a queue and an executor. Safe to call from any thread."""
 
-    def __init__(self, settings: Settings, library: Library, executor: Executor) -> None:
+    def __init__(self, settings: Settings, library: Library, executor: Executor, models: Catalog = BUILT_IN) -> None:
         self.settings = settings
+        self._catalog = models
         self._library = library
         self._executor = executor
         self._queue = JobQueue(
@@ -44,8 +45,10 @@ class Studio:
     @classmethod
     def open(cls, settings: Settings, start: bool = True) -> Studio:
         """Open the data folder, put right what a crash left, and start; without `start` that is left to the caller."""
+        models = Catalog.with_own(settings.models)
         library = Library(settings.data_dir)
-        studio = cls(settings, library, LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device)))
+        pipeline = VideoPipeline(settings.pocket_dir, settings.device, models)
+        studio = cls(settings, library, LocalExecutor(pipeline), models)
         if start:
             studio.start()
         return studio
@@ -69,7 +72,7 @@ class Studio:
         where AUTH asks for that. With a shared gallery everyone is the same visitor. StudioError without a secret
         where galleries are private.
         """
-        return Visit(self._owner(visitor, person), self.settings, self._library, self._queue)
+        return Visit(self._owner(visitor, person), self.settings, self._library, self._queue, self._catalog)
 
     def _owner(self, visitor: object, person: str | None) -> str:
         if not self.settings.has_private_galleries:
@@ -87,24 +90,28 @@ class Studio:
     # Models
 
     def models(self) -> tuple[ModelCard, ...]:
-        return catalog.models()
+        return self._catalog.models()
 
-    def frame_size(self, aspect_ratio: str) -> tuple[int, int]:
-        """Width and height in pixels of a clip of that ratio."""
-        return grid.size(aspect_ratio)
+    def card(self, name: str) -> ModelCard:
+        """The model called `name`; StudioError, listing the known ones, when there is none."""
+        return self._catalog.card(name)
+
+    def obstacle(self, card: ModelCard) -> str:
+        """Why that model can't be used here, in one sentence; empty where it can."""
+        return catalog.obstacle(card, self.settings.device)
 
     def advise(self, model: str, prompt: str) -> Advice:
         """What of the prompt the model does not know, and the nearest that it does."""
-        return catalog.advise(model, prompt)
+        return catalog.advise(self._catalog.card(model).name, prompt)
 
     def readiness(self) -> Readiness:
         return self._executor.readiness()
 
     def estimate(self, request: VideoRequest) -> Estimate | None:
         """What this clip will take, learnt from past runs; None before the first one."""
-        card = catalog.card(request.model)
-        request.check(card.limits)
-        return estimate.expected(request, self._library.runs.newest(request.model, estimate.RUNS_LOOKED_AT))
+        card = self._catalog.card(request.model)
+        request.check(card)
+        return estimate.expected(request, card.grid, self._library.runs.newest(request.model, estimate.RUNS_LOOKED_AT))
 
     # The house
 

@@ -17,6 +17,7 @@ VARIABLES = (
     "PORT",
     "DATA_DIR",
     "POCKET_DIR",
+    "MODELS",
     "DEVICE",
     "GALLERY",
     "AUTH",
@@ -55,6 +56,7 @@ class Settings:
     port: int = 7860
     data_dir: Path = Path("data")
     pocket_dir: Path = _POCKET_DIR
+    models: tuple[str, ...] = ()
     device: str = "auto"
     has_private_galleries: bool = False
     auth: tuple[tuple[str, str], ...] = field(default=(), repr=False)
@@ -86,6 +88,7 @@ class Settings:
             port=read.whole("PORT", cls.port, 1, 65535),
             data_dir=read.folder("DATA_DIR", cls.data_dir),
             pocket_dir=read.folder("POCKET_DIR", cls.pocket_dir),
+            models=read.names("MODELS"),
             device=read.one_of("DEVICE", cls.device, DEVICES),
             has_private_galleries=read.one_of("GALLERY", "private" if is_space else "shared", GALLERIES) == "private",
             auth=read.names_and_passwords("AUTH"),
@@ -137,6 +140,10 @@ class _Reader:
             raise StudioError(f"{name} must be a folder; {_shown(str(folder))} is a file.")
         return folder
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """Texts with commas between."""
+        return tuple(filter(None, (part.strip() for part in self.text(name, "").split(","))))
+
     def one_of(self, name: str, default: str, allowed: tuple[str, ...]) -> str:
         text = self.text(name, default)
         if text not in allowed:
@@ -151,7 +158,7 @@ class _Reader:
     def names_and_passwords(self, name: str) -> tuple[tuple[str, str], ...]:
         """`name:password` pairs with commas between; a sentence about a bad one quotes no password."""
         pairs = []
-        for number, text in enumerate(filter(None, (part.strip() for part in self.text(name, "").split(","))), 1):
+        for number, text in enumerate(self.names(name), 1):
             person, colon, password = text.partition(":")
             if not (person and colon and password):
                 raise StudioError(f"{name} must be name:password pairs with commas between; entry {number} is none.")

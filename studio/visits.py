@@ -15,7 +15,8 @@ from pathlib import Path
 
 from studio import estimate
 from studio.domain import EVERYONE, MAX_SEED, NEW_SEED, Clip, Job, ModelCard, Queued, StudioError, VideoRequest
-from studio.engine import catalog, grid
+from studio.engine import grid
+from studio.engine.catalog import Catalog, obstacle
 from studio.jobs import JobQueue
 from studio.media.apart import read_apart
 from studio.media.picture import png_bytes
@@ -51,6 +52,7 @@ class Visit:
     settings: Settings
     library: Library
     queue: JobQueue
+    models: Catalog
 
     # Making clips
 
@@ -84,6 +86,7 @@ class Visit:
             seed=seed,
             sound=clip.made.has_sound,
             picture=None,
+            last_picture=None,
             extends=clip.id,
             parent=clip.id,
         )
@@ -123,7 +126,10 @@ class Visit:
             model = job.request.model
             if model not in runs:
                 runs[model] = self.library.runs.newest(model, estimate.RUNS_LOOKED_AT)
-            left_s = estimate.remaining_s(job.request, runs[model], self.queue.pace(job.id))
+            card = self.models.find(model)
+            left_s = (
+                estimate.remaining_s(job.request, card.grid, runs[model], self.queue.pace(job.id)) if card else None
+            )
             total_s = None if total_s is None or left_s is None else total_s + left_s
             place += isinstance(job.state, Queued)
             if job.owner == self.owner:
@@ -206,20 +212,21 @@ class Visit:
 
     def check(self, request: VideoRequest) -> None:
         """Raise StudioError with one sentence for the first rule that the request breaks here."""
-        card = catalog.card(request.model)
-        request.check(card.limits)
+        card = self.models.card(request.model)
+        if missing := obstacle(card, self.settings.device):
+            raise StudioError(missing)
+        request.check(card)
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative_prompt)
-        if request.sound and not card.has_sound:
-            raise StudioError(f"The model {card.name} makes no sound; please switch sound off.")
         if request.parent is not None and not is_id(request.parent):
             raise StudioError(f"A parent is the id of a clip; not {shown(request.parent)}.")
-        if request.picture is not None:
-            self.picture_path(request.picture)
+        for picture in (request.picture, request.last_picture):
+            if picture is not None:
+                self.picture_path(picture)
         if request.extends is not None:
             _check_extension(request, self.clip(request.extends), card)
-        width, height = grid.size(request.aspect_ratio)
-        volume, most = width * height * grid.num_frames(request.seconds), self.settings.max_pixel_frames
+        width, height = grid.size(card.grid, request.aspect_ratio)
+        volume, most = width * height * grid.num_frames(card.grid, request.seconds), self.settings.max_pixel_frames
         if volume > most:
             raise StudioError(
                 f"A clip may have {most / MEGAPIXEL:.10g} million pixels in all its frames; "

@@ -164,7 +164,7 @@ def test_settings_table_gives_the_real_defaults(monkeypatch: pytest.MonkeyPatch)
 
 def test_limits_section_gives_the_real_numbers() -> None:
     text, limits = section(README, "Limits"), ModelLimits()
-    pocket = catalog.card("pocket").limits
+    pocket = catalog.BUILT_IN.card("pocket").limits
     assert pocket == limits
     assert f"{limits.min_seconds:g} to {limits.max_seconds:g} seconds" in text
     assert f"at most {limits.max_clip_seconds:g} seconds when extended" in text
@@ -173,20 +173,20 @@ def test_limits_section_gives_the_real_numbers() -> None:
     assert f"steps go from {limits.min_steps} to {limits.max_steps}" in text
     assert f"guidance from {limits.min_guidance:g} to {limits.max_guidance:g}" in text
     assert f"{Settings().max_picture_pixels // 1_000_000} megapixels" in text
-    short_side = min(min(grid.size(ratio)) for ratio in limits.aspect_ratios)
+    short_side = min(min(grid.size(grid.POCKET, ratio)) for ratio in limits.aspect_ratios)
     assert f"The short side is at least {short_side} pixels" in text
 
 
 def test_card_and_request_share_their_defaults() -> None:
-    card, request = catalog.card("pocket"), VideoRequest(prompt="a cat")
+    card, request = catalog.BUILT_IN.card("pocket"), VideoRequest(prompt="a cat")
     assert (card.default_seconds, card.default_steps, card.default_guidance) == (
         request.seconds,
         request.num_inference_steps,
         request.guidance_scale,
     )
-    request.check(card.limits)
+    request.check(card)
     with pytest.raises(StudioError):
-        replace(request, seconds=card.limits.max_seconds + 1).check(card.limits)
+        replace(request, seconds=card.limits.max_seconds + 1).check(card)
 
 
 # Commands and files

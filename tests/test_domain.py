@@ -20,6 +20,7 @@ from studio.domain import (
     Failed,
     Job,
     Made,
+    ModelCard,
     ModelLimits,
     Progress,
     Queued,
@@ -28,14 +29,16 @@ from studio.domain import (
     VideoRequest,
     WasStopped,
 )
+from studio.engine import catalog
 
-LIMITS = ModelLimits()
+CARD = catalog.BUILT_IN.card("pocket")
+LIMITS = CARD.limits
 GOOD = VideoRequest(prompt="a red fox runs through the snow")
 
 
-def sentence_of(request: VideoRequest, limits: ModelLimits = LIMITS) -> str:
+def sentence_of(request: VideoRequest, card: ModelCard = CARD) -> str:
     with pytest.raises(StudioError) as caught:
-        request.check(limits)
+        request.check(card)
     return str(caught.value)
 
 
@@ -71,7 +74,7 @@ def assert_one_sentence(text: str) -> None:
     ],
 )
 def test_good_request_passes(changes: dict[str, Any]) -> None:
-    replace(GOOD, **changes).check(LIMITS)
+    replace(GOOD, **changes).check(CARD)
 
 
 @pytest.mark.parametrize(
@@ -128,9 +131,10 @@ def test_broken_rule_is_named_with_its_value(changes: dict[str, Any], rule: str,
 
 def test_a_models_own_limits_decide() -> None:
     limits = ModelLimits(aspect_ratios=("1:1",), max_seconds=10.0, max_steps=4, max_prompt_chars=5)
-    replace(GOOD, prompt="a cat", aspect_ratio="1:1", seconds=9.5, num_inference_steps=4).check(limits)
-    assert "1:1; not '16:9'" in sentence_of(replace(GOOD, prompt="a cat"), limits)
-    assert "5 characters" in sentence_of(GOOD, limits)
+    card = replace(CARD, limits=limits)
+    replace(GOOD, prompt="a cat", aspect_ratio="1:1", seconds=9.5, num_inference_steps=4).check(card)
+    assert "1:1; not '16:9'" in sentence_of(replace(GOOD, prompt="a cat"), card)
+    assert "5 characters" in sentence_of(GOOD, card)
 
 
 anything = st.one_of(
@@ -182,7 +186,7 @@ valid_requests = st.builds(
 def test_check_passes_or_says_one_sentence(changes: dict[str, Any]) -> None:
     request = replace(GOOD, **changes)
     try:
-        request.check(LIMITS)
+        request.check(CARD)
     except StudioError as error:
         assert_one_sentence(str(error))
         return
@@ -194,7 +198,7 @@ def test_check_passes_or_says_one_sentence(changes: dict[str, Any]) -> None:
 
 @given(valid_requests)
 def test_valid_request_survives_json(request: VideoRequest) -> None:
-    request.check(LIMITS)
+    request.check(CARD)
     text = request.to_json()
     assert text.isascii()
     assert VideoRequest.from_dict(json.loads(text)) == request

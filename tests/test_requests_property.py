@@ -27,6 +27,7 @@ from studio.domain import (
     VideoRequest,
 )
 from studio.engine import grid
+from studio.engine.catalog import BUILT_IN
 from studio.jobs import JobQueue
 from studio.settings import Settings
 from studio.store.library import Library
@@ -66,7 +67,7 @@ REQUESTS = st.builds(
 def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
     """With one clip, which may be extended, and one picture."""
     opened = Library(tmp_path_factory.mktemp("requests") / "data")
-    made = Made(224, 128, 25, grid.FRAME_RATE, True, 1.0)
+    made = Made(224, 128, 25, grid.POCKET.frame_rate, True, 1.0)
     opened.clips.add(Clip(CLIP, VideoRequest("a ghost", seed=1), time.time(), made, "video.mp4", "poster.jpg"))
     yield opened
     opened.close()
@@ -81,7 +82,7 @@ def picture(library: Library) -> str:
 
 @pytest.fixture(scope="module")
 def visit(library: Library) -> Visit:
-    return Visit(EVERYONE, Settings(), library, JobQueue(library, DrawingExecutor(), max_queued=5))
+    return Visit(EVERYONE, Settings(), library, JobQueue(library, DrawingExecutor(), max_queued=5), BUILT_IN)
 
 
 def is_refused(check: Any, *args: Any) -> bool:
@@ -110,13 +111,13 @@ def assert_sound(request: VideoRequest) -> None:
     assert type(request.seed) is int
     assert NEW_SEED <= request.seed <= MAX_SEED
     assert type(request.sound) is bool
-    assert grid.num_frames(request.seconds) % grid.TEMPORAL_RATIO == 1
+    assert grid.num_frames(grid.POCKET, request.seconds) % grid.POCKET.temporal_ratio == 1
     assert VideoRequest.from_dict(json.loads(request.to_json())) == request
 
 
 @given(request=REQUESTS)
 def test_a_request_keeps_its_models_limits_or_is_refused(request: VideoRequest) -> None:
-    if not is_refused(request.check, LIMITS):
+    if not is_refused(request.check, BUILT_IN.card("pocket")):
         # The rest is no number of the model's; who is asked next checks it.
         assert_sound(replace(request, picture=None, extends=CLIP, parent=None, model="pocket"))
 

@@ -12,6 +12,7 @@ from studio.settings import VARIABLES, Settings
 GOOD = {
     "HOST": ("0.0.0.0", "host", "0.0.0.0"),
     "PORT": ("8080", "port", 8080),
+    "MODELS": ("films/mine, who/what ,", "models", ("films/mine", "who/what")),
     "DEVICE": ("cpu", "device", "cpu"),
     "GALLERY": ("private", "has_private_galleries", True),
     "AUTH": ("ann:s3:cret, bo:pw", "auth", (("ann", "s3:cret"), ("bo", "pw"))),

@@ -20,7 +20,7 @@ from random import Random
 
 import torch
 
-from studio.engine.grid import FRAME_RATE
+from studio.engine.grid import POCKET
 from training import model, sounds, world
 from training.checkpoint import Stretch
 from training.optimiser import Trainer
@@ -38,7 +38,7 @@ def video_crops(rng: Random) -> torch.Tensor:
             crops.append(world.photo_clip(rng, CROP_FRAMES, CROP_PX, CROP_PX))
             continue
         height, width = rng.choice(((128, 128), (128, 224), (224, 128)))
-        scenario = world.imagine(rng, CROP_FRAMES / FRAME_RATE, width / height)
+        scenario = world.imagine(rng, CROP_FRAMES / POCKET.frame_rate, width / height)
         clip = world.render(scenario, CROP_FRAMES, height, width)
         middle = torch.tensor([scenario.seconds / 2]).numpy()
         x, y, _, _ = scenario.track(middle)
@@ -135,7 +135,7 @@ def measure_video_latents(vae, rng: Random, clips: int = 60) -> None:
     found = []
     for _ in range(clips):
         height, width = rng.choice(((128, 128), (128, 224), (224, 128)))
-        scenario = world.imagine(rng, 25 / FRAME_RATE, width / height)
+        scenario = world.imagine(rng, 25 / POCKET.frame_rate, width / height)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             latents = vae.encode(world.render(scenario, 25, height, width)[None]).latent_dist.mean
         found.append(latents.float()[0].flatten(1))
@@ -157,7 +157,7 @@ class SoundPool:
 
     def _new(self) -> torch.Tensor:
         return torch.from_numpy(
-            sounds.soundtrack(world.imagine(self.rng, 25 / FRAME_RATE, self.rng.choice((0.6, 1, 1.8))))
+            sounds.soundtrack(world.imagine(self.rng, 25 / POCKET.frame_rate, self.rng.choice((0.6, 1, 1.8))))
         )
 
     def draw(self, count: int, samples: int) -> torch.Tensor:

@@ -36,12 +36,12 @@ def plain_caption(scenario: world.Scenario) -> str:
 def held_out(count: int) -> list[world.Scenario]:
     """The first `count` scenarios of a fixed seed among the combinations kept out of training, every shape in turn."""
     rng = Random(2026)
-    sizes = [grid.size(RATIOS[k % 3]) for k in range(count)]
-    return [world.imagine(rng, 25 / grid.FRAME_RATE, width / height, held_out=True) for width, height in sizes]
+    sizes = [grid.size(grid.POCKET, RATIOS[k % 3]) for k in range(count)]
+    return [world.imagine(rng, 25 / grid.POCKET.frame_rate, width / height, held_out=True) for width, height in sizes]
 
 
 def rendered(scenario: world.Scenario, ratio: str) -> np.ndarray:
-    width, height = grid.size(ratio)
+    width, height = grid.size(grid.POCKET, ratio)
     clip = world.render(scenario, 25, height, width)
     return ((clip.permute(1, 2, 3, 0) + 1) * 127.5).round().byte().numpy()
 
@@ -99,7 +99,7 @@ def landing_offset(sound: np.ndarray, scenario: world.Scenario) -> float:
     logs = sounds.mel(torch.from_numpy(sound)).mean(0)[:, :3] * sounds.MEL_SPREAD
     loudness = np.convolve(logs.exp().mean(1).numpy(), np.ones(3) / 3, "same")
     onset = int(np.argmax(loudness[3:] - loudness[:-3])) + 2
-    return min(abs(onset / 100 - moment) for moment in scenario.landings()) * grid.FRAME_RATE
+    return min(abs(onset / 100 - moment) for moment in scenario.landings()) * grid.POCKET.frame_rate
 
 
 def contact_sheet(clips: list[np.ndarray], path: Path, columns: int = 4) -> None:

@@ -137,7 +137,7 @@ def action_of(track: np.ndarray, aspect: float) -> str:
 
 
 def _shaking(t: np.ndarray, phase: float) -> np.ndarray:
-    return world.SHAKES_BY * np.sin(2 * math.pi * (world.SHAKES_HZ * 25 / grid.FRAME_RATE * t + phase))
+    return world.SHAKES_BY * np.sin(2 * math.pi * (world.SHAKES_HZ * 25 / grid.POCKET.frame_rate * t + phase))
 
 
 def _hops(t: np.ndarray, rate: float) -> np.ndarray:

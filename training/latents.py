@@ -31,24 +31,22 @@ class Shape:
     @property
     def pixels(self) -> tuple[int, int]:
         """Height and width of what is denoised."""
-        width, height = grid.canvas(self.aspect_ratio)
+        width, height = grid.canvas(grid.POCKET, self.aspect_ratio)
         return height, width
 
     @property
     def latents(self) -> tuple[int, int, int]:
-        height, width = self.pixels
-        frames = (self.num_frames - 1) // grid.TEMPORAL_RATIO + 1
-        return frames, height // grid.SPATIAL_RATIO, width // grid.SPATIAL_RATIO
+        return grid.latent_shape(grid.POCKET, self.aspect_ratio, self.num_frames)
 
     @property
     def times(self) -> np.ndarray:
         """The middle of each latent frame in seconds: the first holds one frame, the others four."""
-        return np.maximum(0, np.arange(self.latents[0]) * grid.TEMPORAL_RATIO - 1.5) / grid.FRAME_RATE
+        return np.maximum(0, np.arange(self.latents[0]) * grid.POCKET.temporal_ratio - 1.5) / grid.POCKET.frame_rate
 
     @property
     def audio_latents(self) -> int:
         """As the pipeline counts them: 25 a second."""
-        return round(self.num_frames / grid.FRAME_RATE * 25)
+        return round(self.num_frames / grid.POCKET.frame_rate * 25)
 
 
 @dataclass(frozen=True)
@@ -100,8 +98,8 @@ class Studio:
     def make(self, shape: Shape, count: int) -> list[tuple[torch.Tensor, ...]]:
         """New samples: (video tokens, where the subject is, audio tokens, text states, text mask) each."""
         height, width = shape.pixels
-        out_width, out_height = grid.size(shape.aspect_ratio)
-        seconds, aspect = shape.num_frames / grid.FRAME_RATE, out_width / out_height
+        out_width, out_height = grid.size(grid.POCKET, shape.aspect_ratio)
+        seconds, aspect = shape.num_frames / grid.POCKET.frame_rate, out_width / out_height
         pixels, waves, captions, places = [], [], [], []
         for _ in range(count):
             if shape.num_frames == 1:

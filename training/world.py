@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from studio.engine.grid import FRAME_RATE
+from studio.engine.grid import POCKET
 from training import scenes, sources
 from training.subjects import ACTIONS, SCENES, SUBJECTS, Subject, subject
 
@@ -121,7 +121,7 @@ def caption(seen: Subject, scene: str, action: str, rng: Random) -> str:
 
 def render(scenario: Scenario, num_frames: int, height: int, width: int) -> torch.Tensor:
     """The clip as float32 (3, num_frames, height, width) in -1..1."""
-    times = np.arange(num_frames) / FRAME_RATE
+    times = np.arange(num_frames) / POCKET.frame_rate
     background = torch.from_numpy(scenes.draw(scenario.scene, height, width, Random(scenario.seed)).transpose(2, 0, 1))
     return compose(_frames(scenario, num_frames), background, scenario.track(times), scenario.flip) * 2 - 1
 
@@ -130,7 +130,7 @@ def render_still(scenario: Scenario, at_s: float, height: int, width: int) -> to
     """One moment of the scenario, float32 (3, 1, height, width) in -1..1."""
     background = torch.from_numpy(scenes.draw(scenario.scene, height, width, Random(scenario.seed)).transpose(2, 0, 1))
     loop = sprites()[scenario.subject]
-    frame = loop[[int(scenario.seed + at_s * FRAME_RATE) % len(loop)]].float() / 255
+    frame = loop[[int(scenario.seed + at_s * POCKET.frame_rate) % len(loop)]].float() / 255
     return compose(frame, background, scenario.track(np.array([at_s])), scenario.flip) * 2 - 1
 
 

@@ -9,37 +9,56 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from studio.domain import ModelCard, ModelLimits, StudioError
+from studio.domain import ModelCard, StudioError
+from studio.engine import checkpoint, device
+from studio.engine.rows import GB, ROWS
 
 POCKET_DIR = Path(__file__).parent.parent.parent / "assets" / "pocket"
 
-_CARDS = (
-    ModelCard(
-        name="pocket",
-        title="Pocket",
-        licence="Apache-2.0",
-        description="Flipbook's own small model: named toys in named scenes, with sound, on any computer.",
-        limits=ModelLimits(),
-        default_seconds=2.0,
-        default_steps=16,
-        default_guidance=3.0,
-        has_sound=True,
-    ),
-)
+
+@dataclass(frozen=True)
+class Catalog:
+    """The models that a studio offers, the default first."""
+
+    rows: tuple[ModelCard, ...]
+
+    @classmethod
+    def with_own(cls, sources: tuple[str, ...]) -> Catalog:
+        """The built-in rows and one for each folder or hub id of `sources`; StudioError for one that is none."""
+        rows = list(ROWS)
+        for source in sources:
+            card = checkpoint.card_of(source)
+            if any(row.name == card.name for row in rows):
+                raise StudioError(f"MODELS names {source}, but there is a model {card.name} already.")
+            rows.append(card)
+        return cls(tuple(rows))
+
+    def models(self) -> tuple[ModelCard, ...]:
+        return self.rows
+
+    def card(self, name: str) -> ModelCard:
+        """The row called `name`; StudioError, listing the known ones, when there is none."""
+        if found := self.find(name):
+            return found
+        asked = repr(name[:60]) if isinstance(name, str) else f"of type {type(name).__name__}"
+        raise StudioError(f"There is no model {asked}; there is {', '.join(row.name for row in self.rows)}.")
+
+    def find(self, name: str) -> ModelCard | None:
+        return next((row for row in self.rows if row.name == name), None)
 
 
-def models() -> tuple[ModelCard, ...]:
-    """Every model that can be chosen, the default first."""
-    return _CARDS
+BUILT_IN = Catalog(ROWS)
 
 
-def card(name: str) -> ModelCard:
-    """The row called `name`; StudioError, listing the known ones, when there is none."""
-    for row in _CARDS:
-        if row.name == name:
-            return row
-    asked = repr(name[:60]) if isinstance(name, str) else f"of type {type(name).__name__}"
-    raise StudioError(f"There is no model {asked}; there is {', '.join(row.name for row in _CARDS)}.")
+def obstacle(card: ModelCard, wanted_device: str) -> str:
+    """Why this machine can't run the model, in one sentence with what it needs; empty where it can."""
+    memory_bytes = 0 if wanted_device == "cpu" else device.gpu_memory_bytes()
+    if memory_bytes < card.memory_bytes:
+        has = f"has one with {memory_bytes / GB:.0f} GB" if memory_bytes else "has none that may be used"
+        return f"{card.title} needs a graphics card with {card.memory_bytes / GB:.0f} GB of memory; this machine {has}."
+    if not checkpoint.is_here(card):
+        return f"{card.title} is not on this machine yet; `hf download {card.source}` fetches it."
+    return ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +104,7 @@ def knowledge(folder: Path = POCKET_DIR) -> Knowledge:
 
 def advise(model: str, prompt: str) -> Advice:
     """What `model` does not know in `prompt`. Models of full size know everything, as far as we can tell."""
-    if card(model).name != "pocket" or not prompt.strip():
+    if model != "pocket" or not prompt.strip():
         return Advice()
     known = knowledge()
     words = known.words()

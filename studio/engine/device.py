@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import subprocess
 from dataclasses import dataclass
+from functools import lru_cache
 
 from studio.domain import StudioError
 
@@ -30,3 +33,31 @@ def plan(wanted: str = "auto") -> Plan:
             "cpu", "bfloat16", "Runs on the processor, in bfloat16, which is its fastest format for this model."
         )
     return Plan("cuda", "bfloat16", f"Runs on {torch.cuda.get_device_name()}.")
+
+
+@lru_cache(maxsize=1)
+def gpu_memory_bytes() -> int:
+    """The memory of this machine's largest NVIDIA card, 0 where there is none. Asks the driver, so torch can wait."""
+    try:
+        told = subprocess.run(
+            ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return 0
+    return max((int(line) * 2**20 for line in told.stdout.split() if line.isdigit()), default=0)
+
+
+def release() -> None:
+    """Hand memory that nothing uses any more back to the device and to the system."""
+    import torch  # slow to import, so it waits until a model is wanted
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    # glibc keeps what was freed in small pieces; other systems have no such call and need none.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim:
+        trim(0)

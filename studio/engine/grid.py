@@ -1,48 +1,44 @@
-"""Seconds to frames, aspect ratio to width and height, frames to latents. Pure functions of Pocket's numbers."""
+"""Seconds to frames, aspect ratio to width and height, frames to latents. Pure functions of a model's grid."""
 
 from __future__ import annotations
 
-from studio.domain import ASPECT_RATIOS, StudioError
+from studio.domain import Grid, StudioError
 
-FRAME_RATE = 12.0
-SPATIAL_RATIO = 16
-TEMPORAL_RATIO = 4
-OVERLAP_FRAMES = 9
-
-# (output width, output height), (canvas width, canvas height) in pixels. diffusers' LTX-2 pipelines take multiples
-# of 32 only; where the ratio falls between, a larger canvas is denoised and its border cut off.
-_SIZES = {
-    "16:9": ((224, 128), (224, 128)),
-    "9:16": ((128, 224), (128, 224)),
-    "1:1": ((128, 128), (128, 128)),
-    "4:3": ((192, 144), (192, 160)),
-    "3:4": ((144, 192), (160, 192)),
-}
-assert tuple(_SIZES) == ASPECT_RATIOS
+# diffusers' LTX-2 pipelines take multiples of 32 only; where the ratio falls between, a border is cut off.
+POCKET = Grid(
+    sizes={"16:9": (224, 128), "9:16": (128, 224), "1:1": (128, 128), "4:3": (192, 144), "3:4": (144, 192)},
+    canvases={"4:3": (192, 160), "3:4": (160, 192)},
+    frame_rate=12.0,
+    spatial_ratio=16,
+    temporal_ratio=4,
+    overlap_frames=9,
+)
 
 
-def size(aspect_ratio: str) -> tuple[int, int]:
+def size(grid: Grid, aspect_ratio: str) -> tuple[int, int]:
     """Width and height in pixels of the finished clip; StudioError for a ratio that is not offered."""
-    return _entry(aspect_ratio)[0]
+    if aspect_ratio not in grid.sizes:
+        raise StudioError(f"The aspect ratio is one of {', '.join(grid.sizes)}; not {aspect_ratio!r}.")
+    return grid.sizes[aspect_ratio]
 
 
-def canvas(aspect_ratio: str) -> tuple[int, int]:
-    """Width and height in pixels of what is denoised, at least `size` and multiples of 32."""
-    return _entry(aspect_ratio)[1]
+def canvas(grid: Grid, aspect_ratio: str) -> tuple[int, int]:
+    """Width and height in pixels of what is denoised, at least `size` and of multiples that the model takes."""
+    return grid.canvases.get(aspect_ratio) or size(grid, aspect_ratio)
 
 
-def _entry(aspect_ratio: str) -> tuple[tuple[int, int], tuple[int, int]]:
-    if aspect_ratio not in _SIZES:
-        raise StudioError(f"The aspect ratio is one of {', '.join(_SIZES)}; not {aspect_ratio!r}.")
-    return _SIZES[aspect_ratio]
+def num_frames(grid: Grid, seconds: float) -> int:
+    """The number of frames nearest to `seconds` that the autoencoder can make: whole latents after the first frame."""
+    step = grid.temporal_ratio * grid.latents_step
+    return step * max(1, round((seconds * grid.frame_rate - 1) / step)) + 1
 
 
-def num_frames(seconds: float, frame_rate: float = FRAME_RATE) -> int:
-    """The number of frames nearest to `seconds` that the autoencoder can make: 4k + 1, at least 5."""
-    latents = max(1, round((seconds * frame_rate - 1) / TEMPORAL_RATIO))
-    return TEMPORAL_RATIO * latents + 1
+def whole_frames(grid: Grid, count: int) -> int:
+    """The largest number that the autoencoder can make of `count` frames or fewer; `count` is at least 1."""
+    return (count - 1) // grid.temporal_ratio * grid.temporal_ratio + 1
 
 
-def whole_frames(count: int) -> int:
-    """The largest 4k + 1 that is not above `count` frames; `count` is at least 1."""
-    return (count - 1) // TEMPORAL_RATIO * TEMPORAL_RATIO + 1
+def latent_shape(grid: Grid, aspect_ratio: str, num_frames: int) -> tuple[int, int, int]:
+    """Frames, height and width of the latents of that many frames."""
+    width, height = canvas(grid, aspect_ratio)
+    return (num_frames - 1) // grid.temporal_ratio + 1, height // grid.spatial_ratio, width // grid.spatial_ratio

@@ -21,14 +21,14 @@ class Damaged(Exception):
 
 @dataclass(frozen=True)
 class Latents:
-    """`picture` (1, tokens, C) and `sound` (1, L, C * bins) as the model's family has them, float32.
+    """`picture` and `sound` as the model's family has them; None where the model makes no sound.
 
     `request` is the one that they were really made of, `num_frames` counts a clip's given frames too, `note` is what
     the visitor should know of how they came about, and `spent` what they took.
     """
 
     picture: Tensor
-    sound: Tensor
+    sound: Tensor | None
     request: VideoRequest
     num_frames: int
     steps_done: int
@@ -37,13 +37,17 @@ class Latents:
 
     @property
     def is_finite(self) -> bool:
-        return bool(self.picture.isfinite().all() and self.sound.isfinite().all())
+        return all(bool(part.isfinite().all()) for part in self._tensors().values())
+
+    def _tensors(self) -> dict[str, Tensor]:
+        found = {"picture": self.picture} | ({} if self.sound is None else {"sound": self.sound})
+        return {name: part.cpu().contiguous() for name, part in found.items()}
 
     def save(self, path: Path) -> None:
         """Write `path`, whole or not at all; OSError when there is no room."""
         from safetensors.torch import save  # brings torch along, which is slow to import
 
-        tensors = {"picture": self.picture.cpu().contiguous(), "sound": self.sound.cpu().contiguous()}
+        tensors = self._tensors()
         facts = {
             "request": self.request.to_dict(),
             "num_frames": self.num_frames,
@@ -67,12 +71,12 @@ class Latents:
         try:
             with safe_open(path, "pt") as file:
                 facts = json.loads((file.metadata() or {})["latents"])
-                tensors = {name: file.get_tensor(name) for name in ("picture", "sound")}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
             # After a power cut a file may have its full length and yet not its content.
             if _checksum(tensors) != facts.pop("checksum"):
                 raise Damaged("its checksum is another")
             request, spent = VideoRequest.from_dict(facts.pop("request")), Spent(**facts.pop("spent"))
-            return cls(**tensors, request=request, spent=spent, **facts)
+            return cls(tensors.pop("picture"), tensors.pop("sound", None), request=request, spent=spent, **facts)
         except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
             raise Damaged(str(error) or type(error).__name__) from error
 

@@ -5,6 +5,7 @@ Owned by one thread; knows nothing of files, jobs or pages. Speaks diffusers.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,16 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studio.domain import Orders, Progress, Report, Stopped, StudioError, VideoRequest
-from studio.engine import catalog, grid
+from studio.domain import ModelCard, Orders, Progress, Report, Stopped, StudioError, VideoRequest
 from studio.engine import device as devices
+from studio.engine import grid
+from studio.engine.catalog import BUILT_IN, POCKET_DIR, Catalog
 from studio.engine.device import Plan
-from studio.engine.families import ltx2
+from studio.engine.families import Family, Shot, Sounding, cogvideox, hunyuan15, kandinsky6, ltx2, skyreels, wan
 from studio.engine.latents import Latents
 from studio.engine.preview import FRAMES, Previewer
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+FAMILIES: dict[str, Family] = {
+    "ltx2": ltx2, "wan": wan, "hunyuan15": hunyuan15, "kandinsky6": kandinsky6, "cogvideox": cogvideox,
+    "skyreels": skyreels,
+}  # fmt: skip
+SOUNDING: dict[str, Sounding] = {"ltx2": ltx2, "kandinsky6": kandinsky6}
 
 
 @dataclass(frozen=True)
@@ -41,26 +49,43 @@ class Generated:
 
 
 class VideoPipeline:
-    """Text, a picture or the end of a clip go in; all three are one path with optional conditions."""
+    """Text, pictures or the end of a clip go in; all are one path with optional conditions."""
 
-    def __init__(self, pocket_dir: Path = catalog.POCKET_DIR, device: str = "auto"):
+    def __init__(self, pocket_dir: Path = POCKET_DIR, device: str = "auto", catalog: Catalog = BUILT_IN):
         self.pocket_dir = pocket_dir
         self.wanted_device = device
+        self.catalog = catalog
         self.plan: Plan | None = None
+        self._card: ModelCard | None = None
         self._pipe: Any = None
-        self._model: str | None = None
+        self._previewer: Any = None
 
     def is_loaded(self, model: str) -> bool:
-        return self._model == model
+        return self._card is not None and self._card.name == model
 
     def load(self, model: str = "pocket") -> None:
-        """Bring `model` into memory; does nothing when it is there. StudioError when there is no such model."""
-        name = catalog.card(model).name
-        if self._model == name:
+        """Bring `model` into memory in place of another; does nothing when it is there.
+
+        StudioError when there is no such model.
+        """
+        card = self.catalog.card(model)
+        if self._card == card:
             return
+        self.unload()
         self.plan = devices.plan(self.wanted_device)
-        self._pipe = ltx2.load(self.pocket_dir, self.plan)
-        self._model = name
+        self._pipe = FAMILIES[card.family].load(card, card.source or self.pocket_dir, self.plan)
+        self._previewer = Previewer(self._pipe.vae)
+        self._card = card
+
+    def unload(self) -> None:
+        """Give back all that the loaded model takes."""
+        if self._pipe is None:
+            return
+        self._pipe.remove_all_hooks()
+        self._card = self._pipe = self._previewer = None
+        # What a model's parts hold of each other is no more reachable, but not yet collected.
+        gc.collect()
+        devices.release()
 
     def generate(
         self,
@@ -69,9 +94,10 @@ class VideoPipeline:
         orders: Orders,
         picture: np.ndarray | None = None,
         history: np.ndarray | None = None,
+        last_picture: np.ndarray | None = None,
     ) -> Generated:
         """Make a clip: `denoise`, then `decode`."""
-        return self.decode(self.denoise(request, report, orders, picture, history), report, orders)
+        return self.decode(self.denoise(request, report, orders, picture, history, last_picture), report, orders)
 
     def denoise(
         self,
@@ -80,109 +106,113 @@ class VideoPipeline:
         orders: Orders,
         picture: np.ndarray | None = None,
         history: np.ndarray | None = None,
+        last_picture: np.ndarray | None = None,
     ) -> Latents:
         """Make a clip's clean latents. Raises Stopped soon after `orders()` says so, and the pipeline stays usable.
 
         When they say "keep", it ends after the step that runs, and what the preview shows then is what is kept.
-        `picture` is uint8 (H, W, 3) and becomes the first frame. `history` is uint8 (T, H, W, 3) with T = 4k + 1,
-        the end of the clip to go on from: it is made again as the first T frames of the result, and
-        `request.seconds` more follow. Both have the size `grid.size` gives for the request's aspect ratio.
+        `picture` is uint8 (H, W, 3) and becomes the first frame, `last_picture` the last. `history` is uint8
+        (T, H, W, 3) with T a whole number of latents, the end of the clip to go on from: it is made again as the first
+        T frames of the result, and `request.seconds` more follow. All have the size `grid.size` gives for the request's
+        aspect ratio.
         """
         report(Progress("loading"))
         self.load(request.model)
-        width, height = grid.size(request.aspect_ratio)
-        given = history if history is not None else picture[None] if picture is not None else None
-        if given is not None and given.shape[1:] != (height, width, 3):
-            found = f"{given.shape[2]} x {given.shape[1]}"
-            raise StudioError(f"A picture for {request.aspect_ratio} has {width} x {height} pixels; not {found}.")
-        return _Denoising(self._pipe, request, report, orders, total_frames(request, history)).run(given)
+        card = self.catalog.card(request.model)
+        opening = history if history is not None else picture[None] if picture is not None else None
+        closing = None if last_picture is None else _on_canvas(card, request, last_picture[None])[0]
+        opening = None if opening is None else _on_canvas(card, request, opening)
+        shot = Shot(card, request, total_frames(card, request, history), opening, closing)
+        return _Denoising(self._pipe, shot, self._previewer, report, orders).run()
 
     def decode(self, latents: Latents, report: Report, orders: Orders) -> Generated:
         """Make frames and sound of latents. Stopped as in `denoise`; "keep" lets it finish."""
         request = latents.request
         self.load(request.model)
-        pipe = self._pipe
+        card, pipe = self.catalog.card(request.model), self._pipe
+        family = FAMILIES[card.family]
         report(Progress("decoding", latents.steps_done, request.num_inference_steps))
         with _stoppable(pipe, orders):
-            frames, sound = ltx2.decode(
-                pipe,
-                latents.picture,
-                latents.sound if request.sound else None,
-                size=grid.canvas(request.aspect_ratio),
-                num_frames=latents.num_frames,
-            )
+            frames = _decoded(pipe, family.unpack(pipe, Shot(card, request, latents.num_frames), latents.picture))
+            sound, rate = None, 0
+            if latents.sound is not None and request.sound:
+                sound, rate = _heard(SOUNDING[card.family], pipe, latents.sound)
         is_finite = latents.is_finite
         if not np.isfinite(frames).all():
             frames, is_finite = np.nan_to_num(frames), False
         if sound is not None and not np.isfinite(sound).all():
             sound, is_finite = np.nan_to_num(sound), False
-        rate = ltx2.sampling_rate(pipe)
+        frame_rate = card.grid.frame_rate
         return Generated(
-            frames=_cut((frames * 255).round().astype(np.uint8), *grid.size(request.aspect_ratio)),
-            sound=None if sound is None else _fitted(sound, latents.num_frames, rate),
+            frames=_cut((frames * 255).round().astype(np.uint8), *grid.size(card.grid, request.aspect_ratio)),
+            sound=None if sound is None else _fitted(sound, round(latents.num_frames / frame_rate * rate)),
             sampling_rate=rate,
-            frame_rate=grid.FRAME_RATE,
+            frame_rate=frame_rate,
             steps_done=latents.steps_done,
             is_finite=is_finite,
         )
 
 
-def total_frames(request: VideoRequest, history: np.ndarray | None) -> int:
+def total_frames(card: ModelCard, request: VideoRequest, history: np.ndarray | None) -> int:
     """Frames to denoise in all: those asked for, after the history where one is given."""
-    if history is None:
-        return grid.num_frames(request.seconds)
-    return len(history) + grid.num_frames(request.seconds) - 1
+    asked = grid.num_frames(card.grid, request.seconds)
+    return asked if history is None else len(history) + asked - 1
 
 
 class _Denoising:
     """One run up to the latents: progress, preview and orders around one call of the diffusers pipeline."""
 
-    def __init__(self, pipe: Any, request: VideoRequest, report: Report, orders: Orders, num_frames: int):
-        self.pipe, self.request, self.report, self.orders = pipe, request, report, orders
-        self.num_frames = num_frames
-        self.width, self.height = grid.canvas(request.aspect_ratio)
-        self.previewer = Previewer(
-            pipe,
-            (num_frames - 1) // grid.TEMPORAL_RATIO + 1,
-            self.height // grid.SPATIAL_RATIO,
-            self.width // grid.SPATIAL_RATIO,
-        )
+    def __init__(self, pipe: Any, shot: Shot, previewer: Previewer, report: Report, orders: Orders):
+        self.pipe, self.shot, self.previewer, self.report, self.orders = pipe, shot, previewer, report, orders
+        self.family = FAMILIES[shot.card.family]
+        self.total = shot.request.num_inference_steps
         self.steps_done = 0
 
-    def run(self, given: np.ndarray | None) -> Latents:
+    def run(self) -> Latents:
         import torch  # slow to import, so only where a model is already loaded
 
         self.report(Progress("reading the prompt"))
         _check(self.orders)
+        self.previewer.begin(self.shot.canvas)
         # The noise is drawn on the CPU from a fresh generator, so one seed means one clip on every device.
-        generator = torch.Generator("cpu").manual_seed(self.request.seed)
+        generator = torch.Generator("cpu").manual_seed(self.shot.request.seed)
         begins = self.pipe.transformer.register_forward_pre_hook(lambda *_: self._begin())
         try:
             with _stoppable(self.pipe, self.orders):
-                picture, sound = ltx2.denoise(
-                    self.pipe,
-                    self.request,
-                    size=(self.width, self.height),
-                    num_frames=self.num_frames,
-                    given=None if given is None else _padded(given, self.width, self.height),
-                    generator=generator,
-                    on_step=self._on_step,
-                )
+                picture, sound = self.family.denoise(self.pipe, self.shot, generator, self._on_step)
         finally:
             begins.remove()
-        return Latents(picture, sound, self.request, self.num_frames, self.steps_done)
+        return Latents(picture, sound, self.shot.request, self.shot.num_frames, self.steps_done)
 
     def _begin(self) -> None:
         if not self.steps_done:
-            self.report(Progress("denoising", 0, self.request.num_inference_steps))
+            self.report(Progress("denoising", 0, self.total))
 
     def _on_step(self, done: int, clean: Tensor) -> bool:
         """Tell of one more step; whether to go on."""
         self.steps_done = done
         _check(self.orders)
-        strip = self.previewer.strip(clean)
-        self.report(Progress("denoising", done, self.request.num_inference_steps, strip, FRAMES if strip else 1))
+        strip = None
+        if self.previewer.is_due():
+            strip = self.previewer.strip(self.family.unpack(self.pipe, self.shot, clean))
+        self.report(Progress("denoising", done, self.total, strip, FRAMES if strip else 1))
         return self.orders() != "keep"
+
+
+def _decoded(pipe: Any, latents: Tensor) -> np.ndarray:
+    """Latents (1, C, T, h, w) to frames float32 (T, H, W, 3) in 0..1."""
+    import torch  # slow to import, so only where a model is already loaded
+
+    with torch.no_grad():
+        pixels = pipe.vae.decode(latents.to(pipe.vae.device, pipe.vae.dtype), return_dict=False)[0]
+        return pipe.video_processor.postprocess_video(pixels, output_type="np")[0]
+
+
+def _heard(family: Sounding, pipe: Any, sound: Tensor) -> tuple[np.ndarray, int]:
+    import torch  # slow to import, so only where a model is already loaded
+
+    with torch.no_grad():
+        return family.hear(pipe, sound)
 
 
 def _check(orders: Orders) -> None:
@@ -192,19 +222,35 @@ def _check(orders: Orders) -> None:
 
 @contextmanager
 def _stoppable(pipe: Any, orders: Orders) -> Iterator[None]:
-    """Hooks on the blocks, so that Stop works within a step and while decoding."""
-    hooks = [module.register_forward_pre_hook(lambda *_: _check(orders)) for module in ltx2.checkpoints(pipe)]
+    """Hooks on every block of every part, so that Stop works within a step, and while reading and decoding."""
+    import torch  # slow to import, so only where a model is already loaded
+
+    parts = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
+    lists = [module for part in parts for module in part.modules() if isinstance(module, torch.nn.ModuleList)]
+    blocks = dict.fromkeys(block for blocks in lists for block in blocks if block is not None)
+    hooks = [block.register_forward_pre_hook(lambda *_: _check(orders)) for block in blocks]
     try:
         yield
     finally:
         for hook in hooks:
             hook.remove()
+        # A run that was stopped has not done this; caches would keep its tensors, and offloading its modules.
         pipe.maybe_free_model_hooks()
 
 
-def _padded(frames: np.ndarray, width: int, height: int) -> np.ndarray:
-    tall, wide = height - frames.shape[1], width - frames.shape[2]
-    return np.pad(frames, ((0, 0), (tall // 2, tall - tall // 2), (wide // 2, wide - wide // 2), (0, 0)), mode="edge")
+def _on_canvas(card: ModelCard, request: VideoRequest, frames: np.ndarray) -> np.ndarray:
+    """Frames (T, H, W, 3) of the clip's size with their edges repeated up to the canvas.
+
+    StudioError for another size.
+    """
+    ratio = request.aspect_ratio
+    (width, height), (wide, tall) = grid.size(card.grid, ratio), grid.canvas(card.grid, ratio)
+    if frames.shape[1:] != (height, width, 3):
+        found = f"{frames.shape[2]} x {frames.shape[1]}"
+        raise StudioError(f"A picture for {ratio} has {width} x {height} pixels; not {found}.")
+    down, across = tall - height, wide - width
+    edges = (down // 2, down - down // 2), (across // 2, across - across // 2)
+    return np.pad(frames, ((0, 0), *edges, (0, 0)), mode="edge")
 
 
 def _cut(frames: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -212,6 +258,5 @@ def _cut(frames: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.ascontiguousarray(frames[:, top : top + height, left : left + width])
 
 
-def _fitted(sound: np.ndarray, num_frames: int, rate: int) -> np.ndarray:
-    wanted = round(num_frames / grid.FRAME_RATE * rate)
+def _fitted(sound: np.ndarray, wanted: int) -> np.ndarray:
     return np.ascontiguousarray(np.pad(sound, ((0, 0), (0, max(0, wanted - sound.shape[1]))))[:, :wanted])

@@ -16,6 +16,7 @@ import numpy as np
 from studio.domain import (
     MAX_SEED,
     Made,
+    ModelCard,
     Orders,
     Progress,
     Report,
@@ -26,7 +27,7 @@ from studio.domain import (
     VideoRequest,
     sentence_of,
 )
-from studio.engine import catalog, grid
+from studio.engine import grid
 from studio.engine.latents import Damaged, Latents
 from studio.engine.meter import Meter, Spent
 from studio.engine.pipeline import Generated, VideoPipeline, total_frames
@@ -49,10 +50,14 @@ class Making:
 
     def __init__(self, pipeline: VideoPipeline, task: Task, report: Report, orders: Orders, meter: Meter) -> None:
         self.pipeline, self.task, self.report, self.orders, self.meter = pipeline, task, report, orders, meter
-        width, height = grid.size(task.request.aspect_ratio)
+        self.card = pipeline.catalog.card(task.request.model)
+        size = grid.size(self.card.grid, task.request.aspect_ratio)
         self.source = read_video(task.source) if task.source else None
-        self.history = _history(self.source, width, height)
-        self.picture = _fitted(task, width, height)
+        self.history = _history(self.source, self.card, size)
+        self.picture, self.last_picture = (
+            fit(read_picture(path), *size, task.request.picture_fit) if path else None
+            for path in (task.picture, task.last_picture)
+        )
         self.before: Spent | None = None  # what an earlier run of this task took
 
     def run(self) -> Made:
@@ -79,7 +84,7 @@ class Making:
             latents = Latents.load(self.task.latents)
             asked = self.task.request
             if _changed(asked, latents.request).keys() - SAFER or latents.num_frames != total_frames(
-                asked, self.history
+                self.card, asked, self.history
             ):
                 raise Damaged("they are of another request")
         except Damaged as reason:
@@ -89,7 +94,8 @@ class Making:
         return latents
 
     def _denoised(self, request: VideoRequest, note: str = "") -> Latents:
-        latents = self.pipeline.denoise(request, self.report, self.orders, self.picture, self.history)
+        given = self.picture, self.history, self.last_picture
+        latents = self.pipeline.denoise(request, self.report, self.orders, *given)
         latents = replace(latents, note=note, spent=self.meter.spent(self.before))
         try:
             latents.save(self.task.latents)
@@ -105,7 +111,7 @@ class Making:
         if self.orders() == "keep":
             done, total = latents.steps_done, latents.request.num_inference_steps
             raise StudioError(f"What stood after {done} of {total} steps {reason}, so there was nothing to keep.")
-        request = _safer(latents.request)
+        request = _safer(latents.request, self.card)
         log.warning("clip faulty", extra={"job": self.task.id, "reason": reason})
         return self._denoised(request, f"The first try {reason}, so it was made again with {_settings(request)}.")
 
@@ -186,8 +192,7 @@ def _facts(made: Made) -> dict[str, Any]:
     return {**facts, "note": made.note} if made.note else facts
 
 
-def _safer(request: VideoRequest) -> VideoRequest:
-    card = catalog.card(request.model)
+def _safer(request: VideoRequest, card: ModelCard) -> VideoRequest:
     return replace(
         request,
         guidance_scale=card.default_guidance,
@@ -206,18 +211,15 @@ def _settings(request: VideoRequest) -> str:
     return f"guidance {request.guidance_scale:g}, {request.num_inference_steps} steps and seed {request.seed}"
 
 
-def _fitted(task: Task, width: int, height: int) -> np.ndarray | None:
-    return fit(read_picture(task.picture), width, height, task.request.picture_fit) if task.picture else None
-
-
-def _history(source: Movie | None, width: int, height: int) -> np.ndarray | None:
-    """The last frames of the clip to extend, as many as the model looks back on: 4k+1 of them."""
+def _history(source: Movie | None, card: ModelCard, size: tuple[int, int]) -> np.ndarray | None:
+    """The last frames of the clip to extend, as many as the model looks back on, in whole latents."""
     if source is None:
         return None
+    width, height = size
     is_high, is_wide = source.frames.shape[1:3]
     if (is_wide, is_high) != (width, height):
         raise StudioError(
             f"A clip can be extended in its own size only: this one is {is_wide}x{is_high} px, "
             f"the model makes {width}x{height} px."
         )
-    return source.frames[-grid.whole_frames(min(grid.OVERLAP_FRAMES, len(source.frames))) :]
+    return source.frames[-grid.whole_frames(card.grid, min(card.grid.overlap_frames, len(source.frames))) :]

@@ -37,6 +37,8 @@ class Pictures:
         rows = self._database.rows(
             """SELECT json_extract(request, '$.picture') AS name FROM jobs
             UNION SELECT json_extract(request, '$.picture') FROM clips
+            UNION SELECT json_extract(request, '$.last_picture') FROM jobs
+            UNION SELECT json_extract(request, '$.last_picture') FROM clips
             UNION SELECT name FROM pictures WHERE kept_s > ?""",
             time.time() - DAY_S,
         )

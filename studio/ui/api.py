@@ -39,28 +39,30 @@ def add_api(studio: Studio, is_private: bool) -> None:
         aspect_ratio: str = card.limits.aspect_ratios[0],
         seconds: float = card.default_seconds,
         seed: int = NEW_SEED,
-        num_inference_steps: int = card.default_steps,
+        num_inference_steps: int | None = None,
         guidance_scale: float | None = None,
         negative_prompt: str = "",
-        sound: bool = card.has_sound,
+        sound: bool | None = None,
         model: str = card.name,
         visitor: str = "",
+        last_image: gr.FileData | None = None,
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Make a short video with sound from words, and from a first picture if one is given.
 
         Args:
             prompt: What the clip shows: a subject, what it does, and where.
             image: The picture that the clip starts from; cropped to the aspect ratio.
-            aspect_ratio: Width to height, one of 16:9, 9:16, 1:1, 4:3, 3:4.
+            aspect_ratio: Width to height, one of those that /models lists for the model.
             seconds: Length of the clip.
             seed: The same seed with the same other values makes the same clip; -1 draws a new one.
-            num_inference_steps: More steps look cleaner and take longer.
+            num_inference_steps: More steps look cleaner and take longer; null takes the model's own number.
             guidance_scale: How closely the clip follows the words; null takes the model's own.
             negative_prompt: What the clip shall not show.
-            sound: Whether the clip has sound.
+            sound: Whether the clip has sound; null means yes where the model makes any.
             model: One of the names that /models lists.
             visitor: Where galleries are private, the secret (32 hexadecimal characters) that the clip is kept under;
                 without one, a new one is drawn.
+            last_image: The picture that the clip ends with, where the model can; it needs a first one too.
 
         Returns:
             The video file (MP4), and a recipe: everything used, the clip's id, the real seed, width, height,
@@ -70,17 +72,19 @@ def add_api(studio: Studio, is_private: bool) -> None:
         if is_secret and visitor in ("", None):
             visitor = secrets.token_hex(16)
         visit = visit_of(studio, visitor, request)
+        own = studio.card(model)
         wanted = VideoRequest(
             prompt=prompt,
             negative_prompt=negative_prompt,
             aspect_ratio=aspect_ratio,
             seconds=seconds,
             seed=seed,
-            num_inference_steps=num_inference_steps,
-            guidance_scale=_guidance(studio, model) if guidance_scale is None else guidance_scale,
-            sound=sound,
+            num_inference_steps=own.default_steps if num_inference_steps is None else num_inference_steps,
+            guidance_scale=own.default_guidance if guidance_scale is None else guidance_scale,
+            sound=own.has_sound if sound is None else sound,
             model=model,
             picture=None if image is None else await to_thread.run_sync(_keep, visit, image),
+            last_picture=None if last_image is None else await to_thread.run_sync(_keep, visit, last_image),
         )
         file, recipe = await wait.for_clip(visit, visit.submit(wanted))
         return file, {**recipe, "visitor": visitor} if is_secret else recipe
@@ -134,9 +138,10 @@ def add_api(studio: Studio, is_private: bool) -> None:
         """List the models, with what each can make.
 
         Returns:
-            One entry for each model: name, title, licence, description, limits and defaults.
+            One entry for each model: name, title, licence, description, limits, defaults, what it can do, and the
+            obstacle that keeps it from running here, empty where there is none.
         """
-        return [asdict(model) for model in studio.models()]
+        return [asdict(model) | {"obstacle": studio.obstacle(model)} for model in studio.models()]
 
     for endpoint in (generate, regenerate, extend, clips, models):
         gr.api(for_program(endpoint), api_name=endpoint.__name__, concurrency_limit=None)
@@ -169,8 +174,3 @@ def _keep(visit: Visit, image: Any) -> str:
     """Keep the picture of a call; it comes as a dict, unchecked, and may name any path."""
     path = image.get("path") if isinstance(image, dict) else getattr(image, "path", None)
     return visit.keep_picture(an_upload(path))
-
-
-def _guidance(studio: Studio, model: str) -> float:
-    """The model's own guidance; an unknown name is refused by the check of the request."""
-    return next((card.default_guidance for card in studio.models() if card.name == model), 1.0)

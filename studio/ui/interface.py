@@ -31,7 +31,7 @@ def build_interface(studio: Studio, max_upload_bytes: int) -> gr.Blocks:
     gr.set_static_paths([studio.clips_dir])
     is_private, has_sign_in = studio.settings.has_private_galleries, bool(studio.settings.auth)
     card = studio.models()[0]
-    sizes = {ratio: studio.frame_size(ratio) for ratio in card.limits.aspect_ratios}
+    sizes = card.grid.sizes
     with gr.Blocks(title=wording.NAME, analytics_enabled=False, delete_cache=(3600, DELETE_UPLOADS_AFTER_S)) as page:
         visitor = part("visitor", "")
         part("header", None, words={"name": wording.NAME, "tagline": wording.TAGLINE})

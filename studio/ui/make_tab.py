@@ -67,7 +67,12 @@ class MakeTab:
 
     def updates(self, values: present.View) -> list[Any]:
         """One update for each of the tab's widgets, in order; those without a value stay as they are."""
-        return [values.get(name, gr.skip()) for name in self.fields]
+        card = next((card for card in self.plan.studio.models() if card.name == values.get("model")), None)
+        bounds = present.bounds(card) if card else {}
+        changed = {
+            name: gr.update(value=value, **bounds[name]) if name in bounds else value for name, value in values.items()
+        }
+        return [changed.get(name, gr.skip()) for name in self.fields]
 
 
 def make_tab(plan: TabPlan) -> MakeTab:
@@ -76,14 +81,18 @@ def make_tab(plan: TabPlan) -> MakeTab:
         fields: Fields = {}
         if plan.needs_picture:
             fields["picture"] = picture_drop(plan.studio, plan.sizes, plan.max_upload_bytes)
-        fields["prompt"] = _prompt(plan)
+        fields["prompt"], advice = _prompt(plan)
         fields["aspect_ratio"] = _shapes(plan)
         fields |= _sliders(plan.card)
         fields["seed"] = part("seed", {"seed": None, "keep": False}, words=wording.SEED, largest=MAX_SEED)
-        fields |= _more(plan.card)
+        fields |= _more(plan)
+        told = [fields["prompt"], fields["model"]]
+        fields["prompt"].change(_advise(plan), told, advice, queue=False, trigger_mode="always_last", **QUIET)
+        note = part("advice", {}, words=wording.MODEL_NOTE)
         with gr.Row(elem_classes="fb-make-row"):
             button = gr.Button(wording.MAKE, variant="primary", size="lg", elem_classes="fb-make-button")
             _estimate(plan, fields)
+        _follow_model(plan, fields, note, button)
     if plan.needs_picture:
         fields["aspect_ratio"].picked(
             None,
@@ -95,7 +104,8 @@ def make_tab(plan: TabPlan) -> MakeTab:
     return MakeTab(plan, fields, button)
 
 
-def _prompt(plan: TabPlan) -> gr.Textbox:
+def _prompt(plan: TabPlan) -> tuple[gr.Textbox, gr.HTML]:
+    """The box for the words, and the part below it that says which of them the model does not know."""
     prompt = gr.Textbox(
         label=wording.PICTURE_PROMPT if plan.needs_picture else wording.PROMPT,
         placeholder=wording.PICTURE_PROMPT_HINT if plan.needs_picture else wording.PROMPT_HINT,
@@ -104,21 +114,20 @@ def _prompt(plan: TabPlan) -> gr.Textbox:
         elem_classes="fb-prompt-box",
     )
     advice = part("advice", {}, words=wording.ADVICE)
-    prompt.change(_advise(plan), prompt, advice, queue=False, trigger_mode="always_last", **QUIET)
     if not plan.needs_picture:
         with gr.Row(elem_classes="fb-examples"):
             part("label", None, words={"text": wording.TRY_ONE})
             for example in wording.EXAMPLES:
                 chip = gr.Button(example, size="sm", elem_classes="fb-chip")
                 chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", **QUIET)
-    return prompt
+    return prompt, advice
 
 
 def _advise(plan: TabPlan) -> Callable[[Any], Fields]:
     @on_page
-    def advise(prompt: Any) -> Fields:
+    def advise(prompt: Any, model: Any) -> Fields:
         text = prompt[: plan.card.limits.max_prompt_chars] if isinstance(prompt, str) else ""
-        return {"sentence": plan.studio.advise(plan.card.name, text).sentence if text.strip() else ""}
+        return {"sentence": plan.studio.advise(model, text).sentence if text.strip() else ""}
 
     return advise
 
@@ -126,11 +135,11 @@ def _advise(plan: TabPlan) -> Callable[[Any], Fields]:
 def _estimate(plan: TabPlan, fields: Fields) -> None:
     """The line under the button: what the clip will take here, as soon as that is known."""
     line = part("estimate", {})
-    asked = ("aspect_ratio", "seconds", "num_inference_steps", "guidance_scale", "sound")
+    asked = ("aspect_ratio", "seconds", "num_inference_steps", "guidance_scale", "sound", "model")
 
     @on_page
     def estimate(*values: Any) -> Fields:
-        request = VideoRequest(prompt=plan.card.title, model=plan.card.name, **dict(zip(asked, values, strict=True)))
+        request = VideoRequest(prompt=plan.card.title, **dict(zip(asked, values, strict=True)))
         try:
             return present.estimate_view(plan.studio.estimate(request))
         except StudioError:
@@ -161,10 +170,52 @@ def _sliders(card: ModelCard) -> Fields:
         }
 
 
-def _more(card: ModelCard) -> Fields:
+def _picker(plan: TabPlan) -> gr.Dropdown:
+    """Every model, those that can't run here too: what they need is said once they are chosen."""
+    choices = [
+        (wording.unusable(card.title) if plan.studio.obstacle(card) else card.title, card.name)
+        for card in plan.studio.models()
+    ]
+    # Any value comes through to our own check: the one of gr.Dropdown repeats what it was sent, and may break on it.
+    return gr.Dropdown(
+        choices,
+        value=plan.card.name,
+        label=wording.MODEL,
+        interactive=True,
+        allow_custom_value=True,
+    )
+
+
+def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Button) -> None:
+    """What the chosen model is, needs and lacks; its limits and defaults; and no button where it can't be used."""
+    names = ("seconds", "num_inference_steps", "guidance_scale", "negative_prompt", "sound")
+
+    @on_page
+    def follow(name: Any, ratio: Any) -> list[Any]:
+        card = next((card for card in plan.studio.models() if card.name == name), plan.card)
+        view = present.model_view(card, plan.studio.obstacle(card), plan.needs_picture)
+        bounds, values = present.bounds(card), present.defaults(card)
+        is_offered = isinstance(ratio, str) and ratio in card.grid.sizes
+        shape = gr.skip() if is_offered else next(iter(card.grid.sizes))
+        return [
+            *(gr.update(**bounds.get(field, {}), **values.get(field, {})) for field in names),
+            shape,
+            view,
+            gr.update(interactive=view["can_make"]),
+        ]
+
+    # Only what a visitor chooses: settings that are put back into the form bring their own values.
+    inputs = [fields["model"], fields["aspect_ratio"]]
+    outputs = [*(fields[field] for field in names), fields["aspect_ratio"], note, button]
+    fields["model"].input(follow, inputs, outputs, queue=False, **QUIET)
+
+
+def _more(plan: TabPlan) -> Fields:
+    card = plan.card
     low, high = card.limits.min_guidance, card.limits.max_guidance
     with gr.Accordion(wording.MORE, open=False, elem_classes="fb-accordion"):
         return {
+            "model": _picker(plan),
             "guidance_scale": _slider(wording.GUIDANCE, low, high, card.default_guidance, 0.5, wording.GUIDANCE_HINT),
             "negative_prompt": gr.Textbox(label=wording.NEGATIVE, lines=2, interactive=True),
             "sound": gr.Checkbox(card.has_sound, label=wording.SOUND, interactive=card.has_sound),

@@ -19,6 +19,7 @@ from studio.domain import (
     Estimate,
     Failed,
     Job,
+    ModelCard,
     Progress,
     Queued,
     Running,
@@ -48,6 +49,7 @@ def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRe
         num_inference_steps=_whole(values["num_inference_steps"]),
         guidance_scale=values["guidance_scale"],
         sound=values["sound"],
+        model=values["model"],
         picture=picture,
         picture_fit=fit,
     )
@@ -64,7 +66,50 @@ def form_from_request(request: VideoRequest) -> View:
         "guidance_scale": request.guidance_scale,
         "negative_prompt": request.negative_prompt,
         "sound": request.sound,
+        "model": request.model,
     }
+
+
+def bounds(card: ModelCard) -> dict[str, View]:
+    """What each field of the form may hold with this model, by the names of its widgets."""
+    limits = card.limits
+    return {
+        "seconds": {"minimum": limits.min_seconds, "maximum": limits.max_seconds},
+        "num_inference_steps": {"minimum": limits.min_steps, "maximum": limits.max_steps},
+        "guidance_scale": {"minimum": limits.min_guidance, "maximum": limits.max_guidance},
+        "negative_prompt": {"interactive": card.has_negative_prompt},
+        "sound": {"interactive": card.has_sound},
+    }
+
+
+def defaults(card: ModelCard) -> dict[str, View]:
+    """The model's own values of the form's fields. A negative prompt stays where the model takes one."""
+    values: dict[str, View] = {
+        "seconds": {"value": card.default_seconds},
+        "num_inference_steps": {"value": card.default_steps},
+        "guidance_scale": {"value": card.default_guidance},
+        "sound": {"value": card.has_sound},
+    }
+    return values if card.has_negative_prompt else values | {"negative_prompt": {"value": ""}}
+
+
+def model_view(card: ModelCard, obstacle: str, needs_picture: bool) -> View:
+    """What the form says of the chosen model, and whether a clip can be asked of it: in this tab, on this machine."""
+    if not obstacle and needs_picture and not card.can_begin_with_picture:
+        obstacle = wording.words_only(card.title)
+    if not obstacle and not needs_picture and card.must_begin_with_picture:
+        obstacle = wording.pictures_only(card.title)
+    lacks = [
+        word
+        for word, can in (
+            ("sound", card.has_sound),
+            ("extending", card.can_extend),
+            ("negative", card.has_negative_prompt),
+        )
+        if not can
+    ]
+    said = [obstacle, card.description, *(wording.MODEL_LACKS[word] for word in lacks), wording.licence(card.licence)]
+    return {"sentence": " ".join(filter(None, said)), "can_make": not obstacle}
 
 
 def keeps_seed(value: object) -> bool:

@@ -37,6 +37,12 @@ GUIDANCE = "Guidance"
 GUIDANCE_HINT = "How closely the clip follows your words."
 NEGATIVE = "What you don't want to see"
 SOUND = "Make sound too"
+MODEL = "Model"
+MODEL_LACKS = {
+    "sound": "It makes no sound.",
+    "extending": "It can't extend a clip.",
+    "negative": "It takes no negative prompt.",
+}
 
 SHAPE_NAMES = {"16:9": "Wide", "9:16": "Tall", "1:1": "Square", "4:3": "Classic", "3:4": "Portrait"}
 
@@ -192,7 +198,24 @@ SEED = {
     "keepHint": "The same seed with the same settings makes the same clip. Not kept, each clip gets a new one.",
 }
 SHAPES = {"label": SHAPE}
+MODEL_NOTE = {"label": "About the model"}
 ADVICE = {"label": "About your words"}
+
+
+def unusable(title: str) -> str:
+    return f"{title} (can't run here)"
+
+
+def words_only(title: str) -> str:
+    return f"{title} starts from words only; the other tab is for it."
+
+
+def pictures_only(title: str) -> str:
+    return f"{title} starts from a picture; the other tab is for it."
+
+
+def licence(name: str) -> str:
+    return f"Licence: {name}."
 
 
 def position(place: int) -> str:

@@ -10,12 +10,12 @@ from studio.engine import grid
 
 @pytest.mark.parametrize("ratio", ASPECT_RATIOS)
 def test_sizes_are_even_near_their_ratio_and_fit_the_canvas(ratio: str) -> None:
-    width, height = grid.size(ratio)
+    width, height = grid.size(grid.POCKET, ratio)
     across, down = (int(part) for part in ratio.split(":"))
     assert width / height == pytest.approx(across / down, rel=0.02)
     assert min(width, height) >= 128
     assert width % 2 == height % 2 == 0
-    canvas_width, canvas_height = grid.canvas(ratio)
+    canvas_width, canvas_height = grid.canvas(grid.POCKET, ratio)
     assert canvas_width >= width
     assert canvas_height >= height
     assert canvas_width % 32 == canvas_height % 32 == 0
@@ -23,18 +23,18 @@ def test_sizes_are_even_near_their_ratio_and_fit_the_canvas(ratio: str) -> None:
 
 def test_an_unknown_ratio_is_named() -> None:
     with pytest.raises(StudioError, match="'21:9'"):
-        grid.size("21:9")
+        grid.size(grid.POCKET, "21:9")
 
 
 @given(st.floats(ModelLimits().min_seconds, ModelLimits().max_seconds))
 def test_frames_fit_the_autoencoder_and_the_wish(seconds: float) -> None:
-    frames = grid.num_frames(seconds)
+    frames = grid.num_frames(grid.POCKET, seconds)
     assert frames % 4 == 1
-    assert abs(frames - seconds * grid.FRAME_RATE) <= 3
+    assert abs(frames - seconds * grid.POCKET.frame_rate) <= 3
 
 
 @given(st.integers(1, 1000))
 def test_whole_frames_round_down(count: int) -> None:
-    whole = grid.whole_frames(count)
+    whole = grid.whole_frames(grid.POCKET, count)
     assert whole % 4 == 1
     assert count - 4 < whole <= count

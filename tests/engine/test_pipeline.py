@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 
 from studio.domain import ASPECT_RATIOS, Order, Orders, Progress, Stopped, StudioError, VideoRequest
-from studio.engine import attention, grid, preview
-from studio.engine.families import ltx2
+from studio.engine import attention, grid, preview, rows
 from studio.engine.pipeline import Generated, VideoPipeline
 
 REQUEST = VideoRequest("a cat walks to the right in the snow", seconds=1.0, seed=3, num_inference_steps=3)
@@ -47,7 +46,7 @@ def psnr(a: np.ndarray, b: np.ndarray) -> float:
 @pytest.mark.parametrize("ratio", ASPECT_RATIOS)
 def test_one_model_makes_every_shape(pipeline: VideoPipeline, ratio: str) -> None:
     made = make(pipeline, replace(REQUEST, aspect_ratio=ratio, num_inference_steps=1))
-    width, height = grid.size(ratio)
+    width, height = grid.size(grid.POCKET, ratio)
     assert made.frames.shape == (13, height, width, 3)
     assert made.frames.dtype == np.uint8
     assert made.sound is not None
@@ -89,9 +88,9 @@ def test_a_picture_of_another_size_is_refused(pipeline: VideoPipeline) -> None:
 
 def test_history_is_continued(pipeline: VideoPipeline) -> None:
     old = make(pipeline).frames
-    made = make(pipeline, history=old[-grid.OVERLAP_FRAMES :])
-    assert len(made.frames) == grid.OVERLAP_FRAMES + grid.num_frames(1.0) - 1
-    assert psnr(made.frames[: grid.OVERLAP_FRAMES], old[-grid.OVERLAP_FRAMES :]) > 20
+    made = make(pipeline, history=old[-grid.POCKET.overlap_frames :])
+    assert len(made.frames) == grid.POCKET.overlap_frames + grid.num_frames(grid.POCKET, 1.0) - 1
+    assert psnr(made.frames[: grid.POCKET.overlap_frames], old[-grid.POCKET.overlap_frames :]) > 20
 
 
 def test_progress_tells_every_step_and_shows_pictures(pipeline: VideoPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +102,7 @@ def test_progress_tells_every_step_and_shows_pictures(pipeline: VideoPipeline, m
     assert order == ["loading", "reading the prompt", "denoising", "decoding"]
     strips = [p for p in seen if p.preview]
     assert len(strips) == 3
-    width, height = grid.canvas("16:9")
+    width, height = grid.canvas(grid.POCKET, "16:9")
     with Image.open(io.BytesIO(strips[-1].preview or b"")) as strip:
         assert strip.size == (width * strips[-1].preview_frames, height)
 
@@ -135,7 +134,7 @@ def test_it_makes_what_diffusers_makes_bit_by_bit(pipeline: VideoPipeline, pocke
             conditions=opening, prompt=REQUEST.prompt, negative_prompt="", width=224, height=128, num_frames=13,
             frame_rate=12.0, num_inference_steps=3, guidance_scale=REQUEST.guidance_scale,
             generator=torch.Generator("cpu").manual_seed(REQUEST.seed), output_type="np",
-            max_sequence_length=ltx2.PROMPT_TOKENS, **ltx2.PLAIN_GUIDANCE,
+            max_sequence_length=rows.POCKET.arguments["max_sequence_length"], **rows.PLAIN_GUIDANCE,
         )  # fmt: skip
         made = make(pipeline, **given)
         assert made.sound is not None

@@ -51,9 +51,9 @@ def test_words_become_a_clip_with_sound_poster_and_recipe(executor: LocalExecuto
     asked = task(tmp_path)
     made = executor.run(asked, seen.append, go_on)
 
-    width, height = grid.size("16:9")
+    width, height = grid.size(grid.POCKET, "16:9")
     size = (made.width, made.height, made.num_frames, made.frame_rate, made.has_sound)
-    assert size == (width, height, grid.num_frames(1.0), 12.0, True)
+    assert size == (width, height, grid.num_frames(grid.POCKET, 1.0), 12.0, True)
     assert (made.steps_done, made.note, made.changed) == (2, "", {})
     assert made.elapsed_seconds > 0
     assert made.energy_wh > 0
@@ -96,7 +96,7 @@ def test_every_shape_can_be_encoded(executor: LocalExecutor, tmp_path: Path, asp
     asked = task(tmp_path, replace(REQUEST, aspect_ratio=aspect_ratio, num_inference_steps=1))
     executor.run(asked, ignore, go_on)
     video = probe(asked.target)
-    assert (video.width, video.height) == grid.size(aspect_ratio)
+    assert (video.width, video.height) == grid.size(grid.POCKET, aspect_ratio)
 
 
 def test_without_sound_the_file_is_silent(executor: LocalExecutor, tmp_path: Path) -> None:
@@ -110,14 +110,14 @@ def test_a_picture_of_any_shape_is_fitted(executor: LocalExecutor, tmp_path: Pat
     Image.new("RGB", (300, 70), "orange").save(tmp_path / "picture.png")
     request = replace(REQUEST, picture="x", picture_fit=fit, num_inference_steps=1)
     asked = task(tmp_path, request, picture=tmp_path / "picture.png")
-    assert executor.run(asked, ignore, go_on).num_frames == grid.num_frames(1.0)
+    assert executor.run(asked, ignore, go_on).num_frames == grid.num_frames(grid.POCKET, 1.0)
 
 
 @pytest.mark.parametrize("old_frames", [3, 13, 25])
 def test_an_extension_keeps_the_old_frames_and_goes_on_sounding(
     executor: LocalExecutor, tmp_path: Path, old_frames: int
 ) -> None:
-    width, height = grid.size("16:9")
+    width, height = grid.size(grid.POCKET, "16:9")
     y, x, t = np.mgrid[0:height, 0:width, 0:old_frames]
     bars = np.stack([128 + 90 * np.sin((x + 2 * t) / 19), 128 + 90 * np.cos((y - t) / 17), 60 + t + 0 * x], -1)
     frames = np.moveaxis(bars, 2, 0).clip(0, 255).astype(np.uint8)
@@ -130,7 +130,7 @@ def test_an_extension_keeps_the_old_frames_and_goes_on_sounding(
     asked = task(tmp_path, replace(REQUEST, extends="b" * 32), source=old)
     made = executor.run(asked, ignore, go_on)
     longer = read_video(asked.target)
-    assert made.num_frames == len(longer.frames) == old_frames + grid.num_frames(1.0) - 1
+    assert made.num_frames == len(longer.frames) == old_frames + grid.num_frames(grid.POCKET, 1.0) - 1
     assert np.array_equal(longer.frames[:old_frames], source.frames), "not a bit is lost"
     assert longer.sound is not None
     assert longer.sound.shape[1] == round(made.num_frames / 12 * rate)

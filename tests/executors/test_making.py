@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from studio.domain import MAX_SEED, Made, Order, Progress, StudioError, Task, Unfinished, VideoRequest
-from studio.engine import preview
+from studio.engine import preview, rows
+from studio.engine.catalog import Catalog
 from studio.engine.pipeline import VideoPipeline
 from studio.executors import making
 from studio.executors.local import LocalExecutor
@@ -36,11 +37,10 @@ def executor(pipeline: VideoPipeline) -> Iterator[LocalExecutor]:
 
 
 @pytest.fixture(autouse=True)
-def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+def few_steps(pipeline: VideoPipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second try with 16 steps would take these tests minutes. Previews decode too, which is spoiled below."""
     monkeypatch.setattr(preview, "EVERY_S", 1e9)
-    card = making.catalog.card("pocket")
-    monkeypatch.setattr(making.catalog, "_CARDS", (replace(card, default_steps=2),))
+    monkeypatch.setattr(pipeline, "catalog", Catalog((replace(rows.POCKET, default_steps=2),)))
 
 
 def task(folder: Path, request: VideoRequest = REQUEST, **files: Path) -> Task:

@@ -18,7 +18,6 @@ from studio.domain import (
     Job,
     JobState,
     Made,
-    ModelLimits,
     Phase,
     Progress,
     Queued,
@@ -39,6 +38,7 @@ FORM = {
     "guidance_scale": 3,
     "negative_prompt": "",
     "sound": True,
+    "model": "pocket",
 }
 ID = "0" * 32
 
@@ -53,7 +53,7 @@ def running(progress: Progress) -> Job:
 
 def test_form_becomes_a_request_that_passes_its_check() -> None:
     request = present.request_from_form(FORM, needs_picture=False)
-    request.check(ModelLimits())
+    request.check(catalog.BUILT_IN.card("pocket"))
     assert request == VideoRequest("a cat spins", "", "1:1", 1.5, 7, 8, 3)
 
 
@@ -178,3 +178,30 @@ def test_every_phase_has_its_words() -> None:
 
 def test_pocket_knows_every_example_prompt() -> None:
     assert [catalog.advise("pocket", example).sentence for example in wording.EXAMPLES] == [""] * len(wording.EXAMPLES)
+
+
+def test_a_model_says_what_it_lacks_and_whether_it_can_be_used_here() -> None:
+    cards = {card.name: card for card in catalog.BUILT_IN.models()}
+    pocket = present.model_view(cards["pocket"], "", needs_picture=True)
+    assert pocket["can_make"]
+    assert wording.MODEL_LACKS["sound"] not in pocket["sentence"]
+    wan = cards["wan-2.1-1.3b"]
+    assert present.model_view(wan, "", needs_picture=False)["can_make"]
+    of_pictures = present.model_view(wan, "", needs_picture=True)
+    assert not of_pictures["can_make"]
+    assert of_pictures["sentence"].startswith(wording.words_only(wan.title))
+    assert wording.MODEL_LACKS["sound"] in of_pictures["sentence"]
+    assert not present.model_view(cards["cogvideox-5b-i2v"], "", needs_picture=False)["can_make"]
+    absent = present.model_view(wan, "It needs more.", needs_picture=False)
+    assert not absent["can_make"]
+    assert absent["sentence"].startswith("It needs more. ")
+    assert wan.licence in absent["sentence"]
+
+
+def test_the_form_follows_the_model() -> None:
+    for card in catalog.BUILT_IN.models():
+        bounds, values = present.bounds(card), present.defaults(card)
+        for name in ("seconds", "num_inference_steps", "guidance_scale"):
+            assert bounds[name]["minimum"] <= values[name]["value"] <= bounds[name]["maximum"]
+        assert values["sound"]["value"] == bounds["sound"]["interactive"] == card.has_sound
+        assert ("negative_prompt" in values) != card.has_negative_prompt

@@ -1,172 +1,81 @@
 """LTX-2 in diffusers: how its joint picture-and-sound pipeline is loaded and called. Pocket is of this family.
 
 A clip is made in two halves, `denoise` and `decode`, which together give bit by bit what one call of the diffusers
-pipeline gives.
+pipeline gives. Latents are as the transformer knows them: picture (1, tokens, C) and sound (1, L, C * bins).
 """
 
 from __future__ import annotations
 
 import copy
-import os
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from studio.domain import VideoRequest
-from studio.engine import attention, grid
+from studio.domain import ModelCard
+from studio.engine import attention, schedule
 from studio.engine.device import Plan
+from studio.engine.families import OnStep, Shot, diffusion
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-PROMPT_TOKENS = 32  # the default of 1,024 costs more than Pocket's picture
 
+def load(card: ModelCard, source: str | Path, plan: Plan) -> Any:
+    pipe = diffusion.load(card, source, plan)
+    if "sigmas" in card.arguments:
+        # The steps that a model was distilled to are to be taken as they are, not shifted by the size of the clip.
+        import diffusers  # slow to import, so it waits until a model is wanted
 
-def load(folder: Path, plan: Plan) -> Any:
-    """diffusers' own LTX2ConditionPipeline from a folder of safetensors, ready to run as planned."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    import torch  # these two take seconds to import, so they wait until a model is wanted
-    from diffusers import LTX2ConditionPipeline
-    from diffusers.utils import logging
-    from transformers.utils import logging as text_logging
-
-    # The class names Gemma as its text encoder and warns of anything else; a small BERT serves as well.
-    for loud in (logging, text_logging):
-        loud.set_verbosity_error()
-        loud.disable_progress_bar()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        pipe = LTX2ConditionPipeline.from_pretrained(
-            folder, torch_dtype=getattr(torch, plan.dtype), local_files_only=True
-        )
-    pipe.to(plan.device)
-    pipe.set_progress_bar_config(disable=True)
+        kind, config = diffusers.FlowMatchEulerDiscreteScheduler, pipe.scheduler.config
+        pipe.scheduler = kind.from_config(config, use_dynamic_shifting=False, shift_terminal=None)
+        schedule.watch(pipe.scheduler)
+    if card.memory_bytes:
+        pipe.vae.use_framewise_decoding = True  # its tiles alone leave time whole
     # The pipeline would copy its scheduler for the sound at every call, out of our sight.
     pipe.audio_scheduler = copy.deepcopy(pipe.scheduler)
-    for scheduler in (pipe.scheduler, pipe.audio_scheduler):
-        _remember_clean(scheduler)
-    if plan.device == "cpu":
+    # The original's gates and masks are not known to it.
+    if plan.device == "cpu" and not card.source:
         attention.use_on_cpu(pipe.transformer, pipe.connectors)
     return pipe
 
 
-def _remember_clean(scheduler: Any) -> None:
-    """Let `scheduler.clean` be the latents without noise that its latest step was heading for, in float32.
-
-    An Euler step follows a straight line and the last one goes to its end, so after the last step these are the
-    finished latents, bit by bit. The velocity that a scheduler is given has guidance and given frames in it already.
-    """
-    step = scheduler.step
-
-    def remembering(velocity: Tensor, timestep: Any, sample: Tensor, **options: Any) -> Any:
-        after = step(velocity, timestep, sample, **options)
-        scheduler.clean = sample - scheduler.sigmas[scheduler.step_index - 1] * velocity
-        return after
-
-    scheduler.step = remembering
-
-
-def denoise(
-    pipe: Any,
-    request: VideoRequest,
-    *,
-    size: tuple[int, int],
-    num_frames: int,
-    given: np.ndarray | None,
-    generator: Any,
-    on_step: Callable[[int, Tensor], bool],
-) -> tuple[Tensor, Tensor]:
-    """Clean latents as the transformer knows them: picture (1, tokens, C) and sound (1, L, C * bins), float32.
-
-    `given` uint8 (T, H, W, 3) opens the clip. `on_step` gets the steps done and the clean picture so far; when it
-    returns False the run ends there, and what stands is returned.
+def denoise(pipe: Any, shot: Shot, generator: Any, on_step: OnStep) -> tuple[Tensor, Tensor]:
+    """As the protocol says.
 
     What stands after k steps is where step k was heading, which is what the preview shows. Against the finished clip
-    of 16 steps (three prompts) it has 25.8 dB after 4 steps and 33.5 dB after 8. Two more, large steps to the end
-    would give 32.1 and 42.0 dB, but another clip than the one that was seen, two steps later, on a schedule bent in
-    the middle of the pipeline's loop.
+    of 16 steps (three prompts of Pocket's) it has 25.8 dB after 4 steps and 33.5 dB after 8. Two more, large steps to
+    the end would give 32.1 and 42.0 dB, but another clip than the one that was seen, two steps later, on a schedule
+    bent in the middle of the pipeline's loop.
     """
-    from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition  # slow to import
-
-    def on_step_end(_: Any, step: int, __: Any, ___: dict[str, Any]) -> dict[str, Any]:
-        pipe._interrupt = not on_step(step + 1, pipe.scheduler.clean)
-        return {}
-
-    opening = None if given is None else [LTX2VideoCondition(frames=given, index=0, strength=1.0, crf=0)]
-    pipe(
-        conditions=opening,
-        prompt=request.prompt,
-        negative_prompt=request.negative_prompt,
-        width=size[0],
-        height=size[1],
-        num_frames=num_frames,
-        frame_rate=grid.FRAME_RATE,
-        num_inference_steps=request.num_inference_steps,
-        guidance_scale=request.guidance_scale,
-        generator=generator,
-        output_type="latent",
-        max_sequence_length=PROMPT_TOKENS,
-        callback_on_step_end=on_step_end,
-        **PLAIN_GUIDANCE,
-    )
+    arguments = diffusion.asked(shot) | {"frame_rate": shot.card.grid.frame_rate, "generator": generator}
+    conditions = _conditions(shot, arguments.pop("image_crf", None))
+    diffusion.run(pipe, on_step, conditions=conditions, **arguments)
     return pipe.scheduler.clean, pipe.audio_scheduler.clean
 
 
-def decode(
-    pipe: Any, picture: Tensor, sound: Tensor | None, *, size: tuple[int, int], num_frames: int
-) -> tuple[np.ndarray, np.ndarray | None]:
-    """Latents of `denoise` to frames float32 (T, H, W, 3) in 0..1 and sound float32 (2, N) in -1..1, as the pipeline
-    does at its end. What is not a number in them stays so.
-    """
-    import torch  # slow to import, so only where a model is already loaded
+def _conditions(shot: Shot, crf: int | None) -> list[Any] | None:
+    from diffusers.pipelines.ltx2.pipeline_ltx2_condition import LTX2VideoCondition  # slow to import
 
-    vae, audio_vae = pipe.vae, pipe.audio_vae
-    shape = (num_frames - 1) // grid.TEMPORAL_RATIO + 1, size[1] // grid.SPATIAL_RATIO, size[0] // grid.SPATIAL_RATIO
-    with torch.no_grad():
-        tokens = picture[:, : shape[0] * shape[1] * shape[2]].to(vae.device)
-        patches = pipe.transformer_spatial_patch_size, pipe.transformer_temporal_patch_size
-        latents = pipe._unpack_latents(tokens, *shape, *patches).to(vae.dtype)
-        latents = pipe._denormalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)
-        pixels = vae.decode(latents.to(vae.dtype), None, return_dict=False)[0]
-        frames = pipe.video_processor.postprocess_video(pixels, output_type="np")[0]
-        if sound is None:
-            return frames, None
-        heard = pipe._denormalize_audio_latents(
-            sound.to(audio_vae.device), audio_vae.latents_mean, audio_vae.latents_std
-        )
-        bins = pipe.audio_mel_bins // pipe.audio_vae_mel_compression_ratio
-        heard = pipe._unpack_audio_latents(heard, sound.shape[1], num_mel_bins=bins)
-        waves = pipe.vocoder(audio_vae.decode(heard.to(audio_vae.dtype), return_dict=False)[0])
-        return frames, waves[0].float().clamp(-1, 1).cpu().numpy()
+    given = [] if shot.opening is None else [LTX2VideoCondition(frames=shot.opening, index=0, strength=1.0, crf=crf)]
+    if shot.closing is not None:
+        given.append(LTX2VideoCondition(frames=shot.closing[None], index=-1, strength=1.0, crf=crf))
+    return given or None
 
 
-# What a small model was not trained for is switched off.
-PLAIN_GUIDANCE: dict[str, Any] = {
-    "stg_scale": 0.0,
-    "audio_stg_scale": 0.0,
-    "audio_guidance_scale": None,  # as the picture's: left out, it would be 7, and guidance 1 would cost two passes
-    "modality_scale": 1.0,
-    "audio_modality_scale": 1.0,
-    "guidance_rescale": 0.0,
-    "audio_guidance_rescale": 0.0,
-}
+def unpack(pipe: Any, shot: Shot, picture: Tensor) -> Tensor:
+    """Behind the tokens of the clip come those of a last picture."""
+    vae, shape = pipe.vae, shot.latents
+    tokens = picture[:, : shape[0] * shape[1] * shape[2]].to(vae.device)
+    patches = pipe.transformer_spatial_patch_size, pipe.transformer_temporal_patch_size
+    latents = pipe._unpack_latents(tokens, *shape, *patches).to(vae.dtype)
+    return pipe._denormalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)
 
 
-def sampling_rate(pipe: Any) -> int:
-    """Samples of sound per second."""
-    return int(pipe.vocoder.config.output_sampling_rate)
-
-
-def checkpoints(pipe: Any) -> list[Any]:
-    """The modules before which a run may be stopped: every block of the denoiser and of the decoders."""
-    decoder = pipe.vae.decoder
-    return [
-        *pipe.transformer.transformer_blocks,
-        decoder.mid_block,
-        *decoder.up_blocks,
-        pipe.audio_vae.decoder,
-        pipe.vocoder,
-    ]
+def hear(pipe: Any, sound: Tensor) -> tuple[np.ndarray, int]:
+    vae = pipe.audio_vae
+    latents = pipe._denormalize_audio_latents(sound.to(vae.device), vae.latents_mean, vae.latents_std)
+    bins = pipe.audio_mel_bins // pipe.audio_vae_mel_compression_ratio
+    latents = pipe._unpack_audio_latents(latents, sound.shape[1], num_mel_bins=bins)
+    waves = pipe.vocoder(vae.decode(latents.to(vae.dtype), return_dict=False)[0])
+    return waves[0].float().clamp(-1, 1).cpu().numpy(), int(pipe.vocoder.config.output_sampling_rate)

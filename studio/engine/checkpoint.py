@@ -1,0 +1,102 @@
+"""Models that someone brings along: a folder, or a hub's id whose files are on this machine. Never imports torch.
+
+Its `model_index.json` names its class in diffusers, and the class decides the family. A `flipbook.json` beside it may
+say what no file of diffusers says: fields of its ModelCard, with those of `limits` and `grid` one level down.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import try_to_load_from_cache
+from huggingface_hub.errors import HFValidationError
+
+from studio.domain import ModelCard, StudioError
+from studio.engine.rows import GB, KIN
+
+# What so small a model takes, any processor has.
+SMALL_BYTES = 2 * GB
+_OURS = ("title", "licence", "description", "default_seconds", "default_steps", "default_guidance", "arguments")
+
+
+def card_of(source: str) -> ModelCard:
+    """The row of the model at `source`; StudioError where there is none, or one of no family that is known."""
+    index = _index(source)
+    if index is None:
+        raise StudioError(
+            f"MODELS names {source}, which is no folder of a diffusers pipeline and not in this machine's hub cache; "
+            f"`hf download {source}` fetches a hub's model."
+        )
+    kin = _kin(source, _read(index))
+    folder = index.parent
+    name = re.sub(r"[^a-z0-9.]+", "-", Path(source).name.lower()).strip("-")
+    weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
+    card = replace(
+        kin,
+        name=name,
+        title=Path(source).name,
+        licence="see its own card",
+        source=source,
+        memory_bytes=0 if weights < SMALL_BYTES else max(kin.memory_bytes, weights),
+    )
+    ours = folder / "flipbook.json"
+    return _changed(card, _read(ours), source) if ours.is_file() else card
+
+
+def is_here(card: ModelCard) -> bool:
+    """Whether the model's files are on this machine, as far as its index tells."""
+    return not card.source or _index(card.source) is not None
+
+
+def _index(source: str) -> Path | None:
+    path = Path(source).expanduser() / "model_index.json"
+    if path.is_file():
+        return path
+    try:
+        cached = try_to_load_from_cache(source, "model_index.json")
+    except HFValidationError:
+        return None
+    return Path(cached) if isinstance(cached, str) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise StudioError(f"{path} can't be read: {error}.") from error
+    if not isinstance(found, dict):
+        raise StudioError(f"{path} must hold one JSON object; it holds a {type(found).__name__}.")
+    return found
+
+
+def _kin(source: str, index: dict[str, Any]) -> ModelCard:
+    kind = index.get("_class_name")
+    if index.get("expand_timesteps"):
+        kind = f"{kind} with expand_timesteps"
+    if kind not in KIN:
+        classes = ", ".join(name for name in KIN if " " not in name)
+        raise StudioError(f"MODELS names {source}, a {kind}; Flipbook knows {classes}.")
+    return KIN[kind]
+
+
+def _changed(card: ModelCard, ours: dict[str, Any], source: str) -> ModelCard:
+    """The card with what its folder's own file says."""
+    ours = dict(ours)
+    shapes = ours.pop("grid", {})
+    if "sizes" in shapes:
+        shapes = shapes | {"sizes": {ratio: tuple(size) for ratio, size in shapes["sizes"].items()}}
+    unknown = ours.keys() - {*_OURS, "limits"}
+    if unknown:
+        raise StudioError(
+            f"The flipbook.json of {source} says {min(unknown)}; it may say {', '.join(_OURS)}, limits, grid."
+        )
+    try:
+        grid = replace(card.grid, **shapes)
+        limits = replace(card.limits, **{"aspect_ratios": tuple(grid.sizes), **ours.pop("limits", {})})
+    except TypeError as error:
+        raise StudioError(f"The flipbook.json of {source} is not understood: {error}.") from error
+    return replace(card, grid=grid, limits=limits, **ours)

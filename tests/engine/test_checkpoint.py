@@ -1,0 +1,82 @@
+"""A model that someone brings along: what its folder says becomes its row, and what is wrong with it one sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from studio.domain import StudioError
+from studio.engine import rows
+from studio.engine.catalog import Catalog
+from studio.engine.checkpoint import card_of
+from studio.engine.pipeline import VideoPipeline
+
+
+def folder(parent: Path, ours: Any = None, **index: Any) -> str:
+    made = parent / "My Film_Model"
+    made.mkdir()
+    (made / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    if ours is not None:
+        (made / "flipbook.json").write_text(json.dumps(ours), encoding="utf-8")
+    return str(made)
+
+
+def test_the_class_decides_the_family(tmp_path: Path) -> None:
+    card = card_of(folder(tmp_path, _class_name="WanPipeline", expand_timesteps=True))
+    assert (card.name, card.title, card.family) == ("my-film-model", "My Film_Model", "wan")
+    assert card.grid == rows.WAN_22.grid
+    assert card.can_begin_with_picture
+    assert card.memory_bytes == 0, "next to no weights"
+
+
+def test_a_folder_may_say_more_of_itself(tmp_path: Path) -> None:
+    ours = {"licence": "MIT", "default_steps": 4, "limits": {"max_steps": 8}, "grid": {"sizes": {"1:1": [64, 64]}}}
+    card = card_of(folder(tmp_path, ours, _class_name="WanPipeline"))
+    assert (card.licence, card.default_steps, card.limits.max_steps) == ("MIT", 4, 8)
+    assert card.grid.sizes == {"1:1": (64, 64)}
+    assert card.limits.aspect_ratios == ("1:1",)
+    assert card.grid.frame_rate == rows.WAN_21.grid.frame_rate
+
+
+@pytest.mark.parametrize(
+    ("ours", "told"),
+    [
+        ({"licence": "MIT", "colour": "red"}, "says colour"),
+        ({"family": "wan"}, "says family"),
+        ({"limits": {"max_sleep": 3}}, "max_sleep"),
+        ({"grid": {"depth": 3}}, "depth"),
+        ([1], "one JSON object"),
+    ],
+)
+def test_what_a_folder_may_not_say_is_named(tmp_path: Path, ours: Any, told: str) -> None:
+    with pytest.raises(StudioError, match=told):
+        card_of(folder(tmp_path, ours, _class_name="WanPipeline"))
+
+
+def test_a_class_of_no_known_family_is_named_beside_the_known(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match=r"a StableDiffusionPipeline; Flipbook knows .*WanPipeline"):
+        card_of(folder(tmp_path, _class_name="StableDiffusionPipeline"))
+
+
+@pytest.mark.parametrize("source", ["nobody/has-this", "/no/such/folder", "a b c", "../.."])
+def test_what_is_not_here_is_said_with_the_way_to_fetch_it(source: str) -> None:
+    with pytest.raises(StudioError, match="hf download"):
+        card_of(source)
+
+
+def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:
+    source = folder(tmp_path, _class_name="WanPipeline")
+    with pytest.raises(StudioError, match="there is a model my-film-model already"):
+        Catalog.with_own((source, source))
+
+
+def test_a_folder_without_its_weights_is_one_sentence(tmp_path: Path) -> None:
+    index = {"_class_name": "WanPipeline", "_diffusers_version": "0.42.1", "vae": ["diffusers", "AutoencoderKLWan"]}
+    source = folder(tmp_path, **index)
+    pipeline = VideoPipeline(device="cpu", catalog=Catalog.with_own((source,)))
+    with pytest.raises(StudioError, match="My Film_Model are missing or damaged"):
+        pipeline.load("my-film-model")
+    assert not pipeline.is_loaded("my-film-model")
