@@ -42,6 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "studio.service", "studio.estimate", "studio.executors", "studio.engine", "studio.media", "studio.store",
         "studio.domain",
     },
+    "studio.deploy": {"studio.domain"},
     "training": {"studio.engine", "studio.domain"},
 }  # fmt: skip
 MAY_LOAD_HEAVY = {"studio.engine", "studio.bench", "training"}
