@@ -3,8 +3,8 @@
 # processors alone, makes the image several GB smaller.
 FROM python:3.12-slim
 
-RUN useradd --create-home --uid 1000 flipbook && mkdir /data && chown flipbook /data
-WORKDIR /home/flipbook/studio
+RUN useradd --no-create-home --uid 1000 flipbook && mkdir /data && chown flipbook /data
+WORKDIR /srv/flipbook
 
 ARG PIP_EXTRA_INDEX_URL=""
 COPY requirements.txt .
