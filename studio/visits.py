@@ -7,10 +7,12 @@ to a stranger another visitor's things are as if they were not there. Knows no p
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 import uuid
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from pathlib import Path
 
 from studio import estimate
@@ -118,17 +120,21 @@ class Visit:
         """How it stands with each of the visitor's unfinished jobs, by id, in one look at the queue."""
         found: dict[str, Outlook] = {}
         runs: dict[str, list[Run]] = {}
-        total_s: float | None = 0.0
+        # When each worker will be free, in seconds from now; a job that waits gets the first.
+        free_s = [0.0] * max(1, self.queue.workers)
         place = 0
         for job in self.queue.unfinished():
             model = job.request.model
             if model not in runs:
                 runs[model] = self.library.runs.newest(model, estimate.RUNS_LOOKED_AT)
             left_s = estimate.remaining_s(job.request, runs[model], self.queue.pace(job.id))
-            total_s = None if total_s is None or left_s is None else total_s + left_s
+            ends_s = heappop(free_s) + (math.inf if left_s is None else left_s)
+            heappush(free_s, ends_s)
             place += isinstance(job.state, Queued)
             if job.owner == self.owner:
-                found[job.id] = Outlook(place if isinstance(job.state, Queued) else 0, total_s)
+                found[job.id] = Outlook(
+                    place if isinstance(job.state, Queued) else 0, ends_s if math.isfinite(ends_s) else None
+                )
         return found
 
     def position(self, job_id: str) -> int:

@@ -46,7 +46,8 @@ class DrawingExecutor:
     It leaves latents like the real one. With "unfinished" it fails after them, and goes on from them the next time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
         self.go = Event()
         self.started: list[str] = []
         self.at_once = self.most_at_once = 0

@@ -41,6 +41,8 @@ STEPS, MAX_QUEUED, SOON_S = 3, 4, 30.0
 class Obedient:
     """An executor that does one thing at a time, when told; a stop it obeys by itself, as the real one does."""
 
+    workers = 1
+
     def __init__(self) -> None:
         self.task: Task | None = None
         self._words: Queue[str] = Queue()

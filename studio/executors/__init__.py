@@ -17,6 +17,11 @@ class Readiness:
 
 
 class Executor(Protocol):
+    @property
+    def workers(self) -> int:
+        """How many tasks may run at once; may change at any time, and 0 means that a task would wait."""
+        ...
+
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
         """Write `task.target` and `task.poster`; Stopped and StudioError as they come, other errors are bugs.
 

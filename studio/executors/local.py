@@ -22,6 +22,8 @@ READY = Readiness("ready", "Ready.")
 
 
 class LocalExecutor:
+    workers = 1
+
     def __init__(self, pipeline: VideoPipeline) -> None:
         self._pipeline = pipeline
         self._owner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
