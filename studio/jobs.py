@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from threading import Condition, Thread
 
@@ -99,6 +100,8 @@ class JobQueue:
         self._changed = Condition()
         self._running: dict[str, _Current] = {}
         self._unwritten: dict[str, JobState] = {}
+        # Whose request a job was, as the web server knows it; after a restart nobody does.
+        self._contexts: dict[str, Context] = {}
         self._is_closing = False
         self._has_ended = False  # a job, since `between_jobs` was called
         self._dispatcher = Thread(target=self._dispatch, name="jobs", daemon=True)
@@ -137,6 +140,7 @@ class JobQueue:
                     f"You may have {most} waiting clips at most and have {yours}; please try again when one is done."
                 )
             self._library.jobs.add(JobRow(job.id, job.request, job.created_s, "queued", owner=job.owner))
+            self._contexts[job.id] = copy_context()
             self._changed.notify_all()
 
     def cancel(self, job_id: str, keep: bool = False) -> bool:
@@ -147,6 +151,7 @@ class JobQueue:
         with self._changed:
             if self._library.jobs.stop_queued(job_id):
                 self._library.files.discard_latents(job_id)
+                self._contexts.pop(job_id, None)
                 self._changed.notify_all()
                 return True
             current = self._running.get(job_id)
@@ -158,6 +163,8 @@ class JobQueue:
         """Queue a failed job again whose latents are kept; whether there was such a job."""
         with self._changed:
             is_queued = self._library.jobs.queue_again(job_id)
+            if is_queued:
+                self._contexts[job_id] = copy_context()
             self._changed.notify_all()
             return is_queued
 
@@ -212,8 +219,8 @@ class JobQueue:
             try:
                 current = self._next()
                 if current:
-                    name = f"job {current.job.id[:8]}"
-                    Thread(target=self._carry_out, args=(current,), name=name, daemon=True).start()
+                    context = self._contexts.pop(current.job.id, None) or copy_context()
+                    Thread(target=context.run, args=(self._carry_out, current), name="job", daemon=True).start()
                     continue
             except Exception:
                 # Only the database can fail here (a full disk, say): try again later instead of spinning or dying.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from studio import estimate
@@ -17,6 +18,9 @@ from studio.engine.catalog import Advice
 from studio.engine.pipeline import VideoPipeline
 from studio.executors import Executor, Readiness
 from studio.executors.local import LocalExecutor
+from studio.executors.parcel import Cluster
+from studio.executors.ray_cluster import RayExecutor
+from studio.executors.zero_gpu import ON_PROCESSOR, ZeroExecutor
 from studio.jobs import JobQueue
 from studio.settings import Settings
 from studio.store.files import is_id
@@ -45,7 +49,11 @@ class Studio:
     def open(cls, settings: Settings, start: bool = True) -> Studio:
         """Open the data folder, put right what a crash left, and start; without `start` that is left to the caller."""
         library = Library(settings.data_dir)
-        studio = cls(settings, library, LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device)))
+        try:
+            studio = cls(settings, library, _executor(settings, library))
+        except BaseException:
+            library.close()
+            raise
         if start:
             studio.start()
         return studio
@@ -138,6 +146,37 @@ class Studio:
 
     def _sweep(self) -> None:
         self._library.sweep_clips(self.settings.keep_days, self.settings.keep_bytes)
+
+
+def _executor(settings: Settings, library: Library) -> Executor:
+    """Who carries out the jobs; StudioError where the engine's package is missing."""
+    if settings.engine == "local":
+        return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device))
+    if settings.engine == "zero":
+        return _zero_executor(settings, library)
+    if find_spec("ray") is None:
+        raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
+    # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
+    pocket_dir = None if settings.pocket_dir == catalog.POCKET_DIR.resolve() else str(settings.pocket_dir)
+    return RayExecutor(Cluster(settings.ray_address, settings.worker_cpus, settings.device, pocket_dir))
+
+
+def _zero_executor(settings: Settings, library: Library) -> Executor:
+    if find_spec("spaces") is None:
+        raise StudioError("ENGINE=zero is for ZeroGPU Spaces, which have the package spaces; this machine has none.")
+    import spaces  # changes gradio and brings torch along, so only where it is wanted
+
+    def expected_s(request: VideoRequest) -> float | None:
+        found = estimate.expected(request, library.runs.newest(request.model, estimate.RUNS_LOOKED_AT))
+        return found.seconds if found else None
+
+    # There torch says that it has CUDA, but only the function that borrows a GPU does.
+    processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu"))
+    gpu = VideoPipeline(settings.pocket_dir, "cuda")
+    # `spaces` packs what the main thread has loaded before the page is launched.
+    for name in [card.name for card in catalog.models() if card.name not in ON_PROCESSOR][:1]:
+        gpu.load(name)
+    return ZeroExecutor(processor, LocalExecutor(gpu), spaces.GPU, expected_s, ON_PROCESSOR)
 
 
 def _digest(text: str) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from studio.domain import Done, Failed, Progress, Queued, Running, StudioError, WasStopped
+from studio.domain import Done, Failed, Made, Orders, Progress, Queued, Report, Running, StudioError, Task, WasStopped
 from studio.jobs import JobQueue
 from studio.media.video import probe
 from studio.store.library import Library
@@ -94,6 +95,28 @@ def test_as_many_run_at_once_as_there_are_workers(library: Library) -> None:
         Done(job_id) for job_id in (held[0], *held[2:])
     ]
     assert executor.most_at_once == 3
+    queue.close()
+
+
+def test_a_job_runs_in_the_context_that_it_was_asked_for_in(library: Library) -> None:
+    """There a web server keeps whose request it is."""
+    asks: ContextVar[str] = ContextVar("asks", default="nobody")
+
+    asked: list[str] = []
+
+    class Asking(DrawingExecutor):
+        def run(self, task: Task, report: Report, orders: Orders) -> Made:
+            asked.append(asks.get())
+            return super().run(task, report, orders)
+
+    queue = JobQueue(library, Asking(), max_queued=20)
+    queue.start()
+    for name in ("ann", "bo"):
+        visitor = copy_context()
+        visitor.run(asks.set, name)
+        job_id = visitor.run(submit, queue, "a ghost")
+        assert ended(queue, job_id).state == Done(job_id)
+    assert asked == ["ann", "bo"]
     queue.close()
 
 

@@ -1,0 +1,22 @@
+"""The bench of a crowd, with a small one and quick clips: what it prints is what happened."""
+
+from __future__ import annotations
+
+import pytest
+
+from studio import bench_visitors
+
+
+def test_a_crowd_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
+    bench_visitors.main((2,), seconds=1.0, num_inference_steps=1, aspect_ratio="1:1")
+    heads, _, row = capsys.readouterr().out.splitlines()
+    found = dict(zip(heads.split(" | "), row.strip("| ").split(" | "), strict=True))
+    assert (found["| visitors"], found["clips"]) == ("2", "4")
+    assert float(found["clips a minute"]) > 0
+    assert 0 < float(found["wait, median"].removesuffix(" s")) <= float(found["longest"].removesuffix(" s"))
+    assert 0 < int(found["page, median"].removesuffix(" ms")) <= int(found["95 %"].removesuffix(" ms"))
+
+
+def test_a_clip_that_is_refused_is_said() -> None:
+    with bench_visitors.running() as (_, address), pytest.raises(RuntimeError, match="must be a number from 1 to 3"):
+        bench_visitors.make_clip(address, {"seconds": 9})
