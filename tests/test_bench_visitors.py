@@ -15,8 +15,3 @@ def test_a_crowd_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert float(found["clips a minute"]) > 0
     assert 0 < float(found["wait, median"].removesuffix(" s")) <= float(found["longest"].removesuffix(" s"))
     assert 0 < int(found["page, median"].removesuffix(" ms")) <= int(found["95 %"].removesuffix(" ms"))
-
-
-def test_a_clip_that_is_refused_is_said() -> None:
-    with bench_visitors.running() as (_, address), pytest.raises(RuntimeError, match="must be a number from 1 to 3"):
-        bench_visitors.make_clip(address, {"seconds": 9})

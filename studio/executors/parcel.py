@@ -85,9 +85,13 @@ class Failed:
 
 @dataclass(frozen=True)
 class Lost:
-    """The try came to nothing, for no fault of the clip's. `took_worker`: the worker that had it is gone."""
+    """The try came to nothing, for no fault of the clip's as far as one knows.
 
-    took_worker: bool
+    `took_worker`: the worker that had it is gone; `has_begun`: it was at work on it.
+    """
+
+    took_worker: bool = False
+    has_begun: bool = False
 
 
 Event = Progress | Latents | Finished | Failed | Lost
@@ -132,7 +136,8 @@ class Told:
 
 @dataclass(frozen=True)
 class Staff:
-    """How many workers are ready, and one sentence about them."""
+    """How many workers are ready, one sentence about them for everybody, and what goes wrong for the log alone."""
 
     workers: int
     sentence: str
+    trouble: str = ""

@@ -39,20 +39,20 @@ from studio.executors.parcel import (
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[2]
-# A clip whose workers die again and again may be what kills them.
-MAX_WORKERS_LOST = 3
+# A clip whose workers die again and again may be what kills them; one that they die before may wait longer.
+MAX_LOST, MAX_LOST_BEFORE = 3, 20
 ASK_S = 0.1
 AGAIN_S = 2.0
 # A worker obeys within a step; one that has not by then is out of reach, and what it still does counts for nothing.
 OBEY_S = 20.0
 READY = Readiness("ready", "Ready.")
-JOINING = "The studio is joining the cluster at {address}; clips wait until a worker is there."
+JOINING = Staff(0, "The studio is joining its cluster; clips wait until a worker is there.")
 
 
 class RayExecutor:
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._staff = Staff(0, JOINING.format(address=cluster.address))
+        self._staff = JOINING
         self._link: Connection | None = None
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,8 +76,8 @@ class RayExecutor:
         return self._staff.sentence
 
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
-        lost = 0
-        while True:
+        lost = lost_before = 0
+        while max(lost / MAX_LOST, lost_before / MAX_LOST_BEFORE) < 1:
             event = self._try(task, report, orders)
             match event:
                 case Finished(made, video, poster):
@@ -86,15 +86,15 @@ class RayExecutor:
                     return made
                 case Failed(error):
                     raise error
-                case Lost(took_worker):
-                    lost += took_worker
-                    log.warning("worker lost", extra={"job": task.id, "lost": lost})
-            if lost >= MAX_WORKERS_LOST:
-                raise StudioError(
-                    f"{lost} workers of the cluster ended while making this clip, so it was given up; "
-                    "a shorter clip or fewer steps may work."
-                )
+                case Lost(took_worker, has_begun):
+                    lost += has_begun
+                    lost_before += took_worker and not has_begun
+                    log.warning("worker lost", extra={"job": task.id, "lost": lost, "lost_before": lost_before})
             report(Progress("loading"))
+        raise StudioError(
+            f"{lost + lost_before} workers of the cluster ended over this clip, so it was given up; "
+            "a shorter clip or fewer steps may work."
+        )
 
     def close(self) -> None:
         self._is_closing.set()
@@ -184,7 +184,7 @@ class RayExecutor:
             message = link.recv()
             if isinstance(message, Staff):
                 self._staff = message
-                log.info("workers", extra={"workers": message.workers, "said": message.sentence})
+                log.info("workers", extra={"workers": message.workers, "trouble": message.trouble})
             elif isinstance(message, Told):
                 self._deliver(message)
 
@@ -201,9 +201,9 @@ class RayExecutor:
                 self._socket.close()
             self._link = self._socket = None
             for mail in self._mail.values():
-                mail.put(Lost(took_worker=False))
+                mail.put(Lost())
         if self._staff.workers:
-            self._staff = Staff(0, JOINING.format(address=self._cluster.address))
+            self._staff = JOINING
         if self._process:
             self._end(self._process)
 

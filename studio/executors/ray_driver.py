@@ -6,6 +6,7 @@ processors on each node, hands out what the studio sends, and tells what comes o
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -33,6 +34,7 @@ LEFT_AT_HOME = [
 LOOK_S = 1.0
 # After this long without the head, the driver gives up and the studio starts another, which waits for a new head.
 HEAD_S = 20
+UNREACHED = "The cluster cannot be reached, which is tried again and again; clips wait until it can."
 
 
 @dataclass
@@ -54,11 +56,11 @@ class Driver:
         ray.init(
             cluster.address,
             runtime_env={"working_dir": str(ROOT), "excludes": LEFT_AT_HOME},
-            logging_level="ERROR",
+            logging_level=logging.ERROR,
             log_to_driver=False,
         )
-        actor = ray.remote(max_restarts=-1, max_task_retries=0, concurrency_groups={"control": 2})(Worker)
-        self._actor: Any = actor
+        remote: Any = ray.remote  # whose types know no groups
+        self._actor = remote(max_restarts=-1, max_task_retries=0, concurrency_groups={"control": 2})(Worker)
         self._seats: dict[tuple[str, int], Seat] = {}
         self._waiting: deque[Make] = deque()
         self._orders: dict[str, Order] = {}
@@ -114,16 +116,15 @@ class Driver:
             Thread(target=self._follow, args=(seat, make), daemon=True).start()
 
     def _follow(self, seat: Seat, make: Make) -> None:
+        has_begun = False
         try:
             stream = seat.actor.make.options(num_returns="streaming").remote(make.attempt, make.parcel)
             for reference in stream:
                 self._say(Told(make.attempt, ray.get(reference)))
+                has_begun = True
         except RayActorError:
-            # It may only be out of reach and still at work: nobody may find two of them on one GPU.
-            ray.kill(seat.actor, no_restart=False)
-            with self._changed:
-                seat.where, seat.described = "", _described(seat.actor)
-            self._say(Told(make.attempt, Lost(took_worker=True)))
+            self._dismiss(seat)
+            self._say(Told(make.attempt, Lost(took_worker=True, has_begun=has_begun)))
         except Exception as error:  # noqa: BLE001 - whatever it is, the job that waits for an end must get one
             self._say(Told(make.attempt, Failed.of(RuntimeError(f"{type(error).__name__}: {error}"))))
         finally:
@@ -132,13 +133,22 @@ class Driver:
                 del self._at[make.attempt]
                 self._hand_out()
 
+    def _dismiss(self, seat: Seat) -> None:
+        """Another gets its place at the next look, when its share is free: nobody may find two of them on one GPU.
+
+        Who does not answer may only be out of reach and still at work, or may just be starting again.
+        """
+        ray.kill(seat.actor)
+        with self._changed:
+            self._seats = {key: other for key, other in self._seats.items() if other is not seat}
+
     def _watch(self) -> None:
         told: Staff | None = None
         while True:
             try:
                 staff = self._look()
             except Exception as error:  # noqa: BLE001 - without the cluster this process has no purpose
-                self._say(Staff(0, _cannot(self._cluster, error)))
+                self._say(_without(self._cluster, error))
                 os._exit(1)
             if staff != told:
                 self._say(staff)
@@ -154,27 +164,22 @@ class Driver:
                 del self._seats[key]
             for key in wanted - self._seats.keys():
                 self._seats[key] = self._hire(key[0], nodes[key[0]])
-            seats = dict(self._seats)
-        for key, seat in seats.items():
+            seats = list(self._seats.values())
+        for seat in seats:
             if not seat.where and ray.wait([seat.described], timeout=0)[0]:
-                self._introduce(key, seat)
+                self._introduce(seat)
         with self._changed:
             self._hand_out()
             return self._staff(nodes)
 
-    def _introduce(self, key: tuple[str, int], seat: Seat) -> None:
-        described = seat.described
+    def _introduce(self, seat: Seat) -> None:
         try:
-            where = ray.get(described)
+            where, trouble = str(ray.get(seat.described)), ""
         except RayError as error:
-            self._trouble = f"A worker did not start: {_last_line(error)}"
-            ray.kill(seat.actor)
-            with self._changed:
-                self._seats.pop(key, None)
-            return
+            where, trouble = "", f"a worker did not start: {_last_line(error)}"
+            self._dismiss(seat)
         with self._changed:
-            if seat.described is described:
-                seat.where, self._trouble = where, ""
+            seat.where, self._trouble = where, trouble
 
     def _has_gpus(self, node: dict[str, Any]) -> bool:
         return self._cluster.device != "cpu" and node["Resources"].get("GPU", 0) >= 1
@@ -182,38 +187,34 @@ class Driver:
     def _shares(self, node: dict[str, Any]) -> int:
         if self._has_gpus(node):
             return int(node["Resources"]["GPU"])
-        return (
-            0 if self._cluster.device == "cuda" else int(node["Resources"].get("CPU", 0) // self._cluster.worker_cpus)
-        )
+        if self._cluster.device == "cuda":
+            return 0
+        return int(node["Resources"].get("CPU", 0) // self._cluster.worker_cpus)
 
     def _hire(self, name: str, node: dict[str, Any]) -> Seat:
         # Ray gives a process as many threads as it has processors, so a worker on them must own them.
         share = {"num_gpus": 1} if self._has_gpus(node) else {"num_cpus": self._cluster.worker_cpus}
         place = NodeAffinitySchedulingStrategy(name, soft=False)
         actor = self._actor.options(**share, scheduling_strategy=place).remote(self._cluster)
-        return Seat(name, actor, _described(actor))
+        return Seat(name, actor, actor.describe.options(concurrency_group="control").remote())
 
     def _staff(self, nodes: dict[str, Any]) -> Staff:
         ready = [seat for seat in self._seats.values() if seat.where]
         on = len({seat.node for seat in ready})
         coming = len(self._seats) - len(ready)
-        sentence = f"{len(ready)} workers on {on} of {len(nodes)} nodes of the cluster at {self._cluster.address}"
+        sentence = f"{len(ready)} workers on {on} of {len(nodes)} machines of the cluster"
         sentence += f", {coming} more are starting." if coming else "."
         if not self._seats:
             sentence += f" None has a GPU or {self._cluster.worker_cpus} processors to give."
-        return Staff(len(ready), f"{sentence} {self._trouble}".strip())
-
-
-def _described(actor: Any) -> Any:
-    return actor.describe.options(concurrency_group="control").remote()
+        return Staff(len(ready), sentence, self._trouble)
 
 
 def _last_line(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else ''}"[:300]
 
 
-def _cannot(cluster: Cluster, error: Exception) -> str:
-    return f"The cluster at {cluster.address} cannot be used, which is tried again: {_last_line(error)}"
+def _without(cluster: Cluster, error: Exception) -> Staff:
+    return Staff(0, UNREACHED, f"{cluster.address}: {_last_line(error)}")
 
 
 def main() -> None:
@@ -226,7 +227,7 @@ def main() -> None:
     try:
         driver = Driver(link, cluster)
     except Exception as error:  # noqa: BLE001 - Ray raises all kinds of errors where there is no cluster to join
-        link.send(Staff(0, _cannot(cluster, error)))
+        link.send(_without(cluster, error))
         sys.exit(1)
     driver.run()
 

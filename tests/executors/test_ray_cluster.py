@@ -94,7 +94,7 @@ def test_a_cluster_makes_clips_on_both_nodes_at_once(executor: RayExecutor, tmp_
         ]
         assert any(progress.preview for progress in run.seen)
     assert executor.readiness().state == "ready"
-    assert executor.device().startswith("2 workers on 2 of 3 nodes of the cluster at 127.0.0.1:")
+    assert executor.device() == "2 workers on 2 of 3 machines of the cluster."
 
 
 def test_stop_and_stop_and_keep_reach_a_worker(executor: RayExecutor, tmp_path: Path) -> None:
@@ -158,7 +158,8 @@ def test_a_lost_head_loses_nothing(machines: Machines, executor: RayExecutor, tm
         machines.kill_node(node)
     machines.kill_head()
     wait_until(lambda: executor.workers == 0)
-    assert "127.0.0.1" in executor.readiness().sentence
+    assert executor.readiness().state == "loading"
+    assert "127.0.0.1" not in executor.readiness().sentence, "the page need not say where"
     machines.start_head()
     machines.add_node()
     assert run.made().steps_done == 50
@@ -168,7 +169,7 @@ def test_who_has_no_token_is_not_let_in(machines: Machines, monkeypatch: pytest.
     monkeypatch.setenv("RAY_AUTH_TOKEN", "0" * 32)
     stranger = RayExecutor(Cluster(machines.address, worker_cpus=1, device="cpu", pocket_dir=None))
     try:
-        wait_until(lambda: "cannot be used" in stranger.device())
+        wait_until(lambda: "cannot be reached" in stranger.device())
         assert stranger.workers == 0
         assert stranger.readiness().state == "loading"
     finally:

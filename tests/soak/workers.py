@@ -49,7 +49,8 @@ def run(folder: Path, jobs: int, kills: int, seed: int) -> list[Row]:
     if len(found.jobs) != before + jobs:
         wrong.append(f"of {before + jobs} jobs {len(found.jobs)} are there")
     ends = Counter(job["state"] for job in found.jobs.values())
-    wrong += [f"{count} jobs are {state}" for state, count in ends.items() if state not in ("done", "failed")]
+    # That one clip loses three workers by chance is unlikely enough to be looked at.
+    wrong += [f"a job is {job['state']}: {job['sentence']}" for job in found.jobs.values() if job["state"] != "done"]
     said = ", ".join(f"{count} {state}" for state, count in ends.most_common())
     cores = len(os.sched_getaffinity(0))
     return [
@@ -78,7 +79,9 @@ def _kill_while_making(server: Server, machines: Machines, jobs: int, kills: int
     """Returns how many workers were killed; they come at random places of the whole work."""
     for number in range(jobs):
         server.begin("generate", prompt="a ghost at sea", seed=number, **QUICK)
-    due = sorted(dice.sample(range(jobs), min(kills, jobs)))
+    health = server.health()
+    already = jobs - health["running"] - health["waiting"]
+    due = sorted(dice.sample(range(already, jobs), min(kills, jobs - already)))
     done = 0
     while not server.is_idle():
         health = server.health()
