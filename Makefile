@@ -2,18 +2,28 @@
 # Settings reach the app from the environment or as `make run PORT=8000 DATA_DIR=~/clips`; README.md lists them.
 
 .DEFAULT_GOAL := run
-.PHONY: run test check format bench families soak train evaluate clean chromium
+.PHONY: run head worker test check format bench families soak train evaluate clean chromium
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin/python
 PIP := $(BIN) -m pip --disable-pip-version-check
+RAY = RAY_AUTH_MODE=token exec $(VENV)/bin/ray start --block --disable-usage-stats
 # An empty ARGS runs everything; `make test ARGS="-k grid"` runs a part.
 ARGS ?=
 
-run: $(VENV)/.runtime $(if $(filter 1 true yes on,$(MCP)),$(VENV)/.mcp)
+run: $(VENV)/.runtime $(if $(filter 1 true yes on,$(MCP)),$(VENV)/.mcp) $(if $(filter ray,$(ENGINE)),$(VENV)/.ray)
 	exec $(BIN) app.py
+
+# A cluster's head, on the studio's machine, which gives it no processors, and each other machine of it. Both run until
+# they are ended, and take the token that keeps strangers out from RAY_AUTH_TOKEN.
+head: $(VENV)/.ray
+	$(RAY) --head --port=$(or $(RAY_PORT),6379) --num-cpus=0 --num-gpus=0 --include-dashboard=false
+
+worker: $(VENV)/.ray
+	@test -n "$(HEAD)" || { echo "Say where the head is: make worker HEAD=10.0.0.5:6379"; exit 1; }
+	$(RAY) --address=$(HEAD)
 
 test: $(VENV)/.test chromium
 	$(BIN) -m pytest $(ARGS)
@@ -53,11 +63,15 @@ clean:
 $(VENV)/.runtime: requirements.txt
 	$(call install,$<,$@)
 
-$(VENV)/.test: requirements-test.txt requirements.txt
+$(VENV)/.test: requirements-test.txt requirements-ray.txt requirements.txt
 	$(call install,$<,$@)
 	touch $(VENV)/.runtime
 
 $(VENV)/.train: requirements-train.txt requirements.txt
+	$(call install,$<,$@)
+	touch $(VENV)/.runtime
+
+$(VENV)/.ray: requirements-ray.txt requirements.txt
 	$(call install,$<,$@)
 	touch $(VENV)/.runtime
 

@@ -1,24 +1,21 @@
 """`make bench`: where a default clip's seconds go, what the studio adds to plain diffusers, how far estimates are off.
 
+With ARGS=visitors it is the bench of bench_visitors.py instead.
 Runs alternate, and medians are printed, because machines are noisy; compare the ratios, not the seconds.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from studio import estimate
+from studio import bench_visitors, estimate
 from studio.domain import Phase, Progress, Report, Task, VideoRequest
 from studio.engine import attention, grid, rows
 from studio.engine.pipeline import Generated, VideoPipeline
@@ -35,10 +32,14 @@ SPREAD = (
     ("16:9", 3.0, 6, 3.0), ("4:3", 1.0, 6, 3.0), ("4:3", 2.0, 3, 3.0), ("4:3", 3.0, 2, 3.0), ("9:16", 1.0, 8, 3.0),
     ("9:16", 2.0, 4, 5.0), ("3:4", 3.0, 3, 3.0),
 )  # fmt: skip
-ROOT = Path(__file__).parent.parent
 
 
-def main() -> None:
+def main(what: str = "clip") -> None:
+    if what == "visitors":
+        bench_visitors.main()
+        return
+    if what != "clip":
+        raise SystemExit(f"What is measured is clip or visitors; not {what!r}.")
     frames, pixels = grid.num_frames(grid.POCKET, REQUEST.seconds), grid.size(grid.POCKET, REQUEST.aspect_ratio)
     print(f"Default clip: {frames} frames, {pixels} pixels, {REQUEST.num_inference_steps} steps, ", end="")
     print(f"guidance {REQUEST.guidance_scale:g}; medians of {ROUNDS} rounds.\n")
@@ -60,25 +61,9 @@ def main() -> None:
 
 def page_ready() -> float:
     """Seconds from starting the studio to its page answering."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with tempfile.TemporaryDirectory() as folder:
-        env = {**os.environ, "PORT": str(port), "DATA_DIR": folder}
-        started = time.perf_counter()
-        server = subprocess.Popen([sys.executable, "app.py"], cwd=ROOT, env=env, stdout=subprocess.DEVNULL)
-        try:
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5).read()
-                    return time.perf_counter() - started
-                except OSError:
-                    if server.poll() is not None or time.perf_counter() - started > 120:
-                        raise
-                    time.sleep(0.05)
-        finally:
-            server.terminate()
-            server.wait()
+    started = time.perf_counter()
+    with bench_visitors.running():
+        return time.perf_counter() - started
 
 
 def clip(pipeline: VideoPipeline) -> dict[str, float]:
@@ -217,4 +202,4 @@ def timed(executor: LocalExecutor, request: VideoRequest) -> Run:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:2])

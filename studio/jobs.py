@@ -1,7 +1,7 @@
-"""The durable queue: first in, first out, one job at a time, each a row from the moment it is accepted.
+"""The durable queue: first in, first out, as many at once as the executor has workers, each a row once accepted.
 
 Knows nothing about video. The executor makes the clip, the library keeps it; between them the queue keeps the order,
-the progress in memory and the stop flags. Its worker outlives every error of a job.
+the progress in memory and the stop flags. It outlives every error of a job.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
 from threading import Condition, Thread
 
@@ -20,6 +21,7 @@ from studio.domain import (
     Job,
     JobState,
     Made,
+    ModelCard,
     Order,
     Phase,
     Progress,
@@ -43,11 +45,13 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 5.0
 IDLE_S = 600.0
+# How often it is looked whether a worker has come, while a job waits for one.
+ROOM_S = 1.0
 
 
 @dataclass
 class _Current:
-    """The job on the executor; written by the worker, read by everyone under the queue's lock."""
+    """A job on the executor; written by its own thread, read by everyone under the queue's lock."""
 
     job: JobRow
     order: Order = "go on"
@@ -87,7 +91,7 @@ class JobQueue:
     ) -> None:
         """`max_queued_of_one` is for each owner by itself, where there are several.
 
-        `between_jobs` is called when no job runs: after each one, and now and then while nothing happens.
+        `between_jobs` is called after each job, before another is taken, and now and then while nothing happens.
         """
         self._library = library
         self._executor = executor
@@ -95,24 +99,37 @@ class JobQueue:
         self._max_queued_of_one = max_queued_of_one
         self._between_jobs = between_jobs
         self._changed = Condition()
-        self._current: _Current | None = None
+        self._running: dict[str, _Current] = {}
         self._unwritten: dict[str, JobState] = {}
+        # Whose request a job was, as the web server knows it; after a restart nobody does.
+        self._contexts: dict[str, Context] = {}
         self._is_closing = False
-        self._worker = Thread(target=self._work, name="jobs", daemon=True)
+        self._has_ended = False  # a job, since `between_jobs` was called
+        self._dispatcher = Thread(target=self._dispatch, name="jobs", daemon=True)
 
     def start(self) -> None:
-        self._worker.start()
+        self._dispatcher.start()
 
     def close(self) -> None:
-        """Stop the running job and put it back into the queue for the next start; wait for the worker."""
+        """Stop what runs and put it back into the queue for the next start; wait until all of it has ended."""
         with self._changed:
             self._is_closing = True
-            if self._current:
-                self._current.is_put_back = self._current.order != "stop"
-                self._current.order = "stop"
+            for current in self._running.values():
+                current.is_put_back = current.order != "stop"
+                current.order = "stop"
             self._changed.notify_all()
-        if self._worker.is_alive():
-            self._worker.join()
+            self._changed.wait_for(lambda: not self._running)
+        if self._dispatcher.is_alive():
+            self._dispatcher.join()
+
+    @property
+    def workers(self) -> int:
+        """How many jobs may run at once; 0 while there is nobody to carry them out."""
+        return self._executor.workers
+
+    def obstacle(self, card: ModelCard) -> str:
+        """Why that model can't be used here, in one sentence; empty where it can."""
+        return self._executor.obstacle(card)
 
     def submit(self, job: Job) -> None:
         """Accept a job, or raise StudioError when too many wait."""
@@ -128,6 +145,7 @@ class JobQueue:
                     f"You may have {most} waiting clips at most and have {yours}; please try again when one is done."
                 )
             self._library.jobs.add(JobRow(job.id, job.request, job.created_s, "queued", owner=job.owner))
+            self._contexts[job.id] = copy_context()
             self._changed.notify_all()
 
     def cancel(self, job_id: str, keep: bool = False) -> bool:
@@ -138,17 +156,20 @@ class JobQueue:
         with self._changed:
             if self._library.jobs.stop_queued(job_id):
                 self._library.files.discard_latents(job_id)
+                self._contexts.pop(job_id, None)
                 self._changed.notify_all()
                 return True
-            if self._current and self._current.job.id == job_id:
-                self._current.order = "keep" if keep and self._current.order != "stop" else "stop"
-                return True
-            return False
+            current = self._running.get(job_id)
+            if current:
+                current.order = "keep" if keep and current.order != "stop" else "stop"
+            return current is not None
 
     def finish(self, job_id: str) -> bool:
         """Queue a failed job again whose latents are kept; whether there was such a job."""
         with self._changed:
             is_queued = self._library.jobs.queue_again(job_id)
+            if is_queued:
+                self._contexts[job_id] = copy_context()
             self._changed.notify_all()
             return is_queued
 
@@ -158,14 +179,14 @@ class JobQueue:
             return self._job(row) if row else None
 
     def unfinished(self) -> list[Job]:
-        """Everybody's: the running job and then those that wait, in order."""
+        """Everybody's: the running jobs and then those that wait, in order."""
         with self._changed:
             return [self._job(row) for row in self._library.jobs.unfinished() if row.id not in self._unwritten]
 
     def pace(self, job_id: str) -> Pace | None:
         """Where the job is if it runs, otherwise None."""
         with self._changed:
-            return self._current.pace() if self._current and self._current.job.id == job_id else None
+            return self._running[job_id].pace() if job_id in self._running else None
 
     def watch(self, job_id: str, timeout_s: float) -> Job | None:
         """Wait until the job is over or the time is; returns the job as it is then."""
@@ -188,8 +209,7 @@ class JobQueue:
             case "queued":
                 return Queued()
             case "running":
-                current = self._current
-                if current and current.job.id == row.id:
+                if current := self._running.get(row.id):
                     return Running(current.progress, current.started_s)
                 return Running(Progress("loading"), row.created_s)
             case "done":
@@ -199,18 +219,19 @@ class JobQueue:
             case "stopped":
                 return WasStopped()
 
-    def _work(self) -> None:
+    def _dispatch(self) -> None:
         while not self._is_closing:
             try:
                 current = self._next()
                 if current:
-                    self._carry_out(current)
+                    context = self._contexts.pop(current.job.id, None) or copy_context()
+                    Thread(target=context.run, args=(self._carry_out, current), name="job", daemon=True).start()
+                    continue
             except Exception:
                 # Only the database can fail here (a full disk, say): try again later instead of spinning or dying.
                 log.exception("queue unreadable")
                 with self._changed:
                     self._changed.wait_for(lambda: self._is_closing, RETRY_S)
-
             try:
                 self._between_jobs()
             except Exception:
@@ -218,16 +239,18 @@ class JobQueue:
                 log.exception("what is done between jobs failed")
 
     def _next(self) -> _Current | None:
-        """Wait for a job and take it; None when the studio closes or nothing happened for a while."""
+        """Wait for a job and room for it, and take it; None when one has ended, or nothing happened for a while."""
         with self._changed:
             until_s = time.monotonic() + IDLE_S
-            while not self._is_closing and time.monotonic() < until_s:
-                row = self._library.jobs.start_next()
+            while not (self._is_closing or self._has_ended) and time.monotonic() < until_s:
+                has_room = len(self._running) < self._executor.workers
+                row = self._library.jobs.start_next() if has_room else None
                 if row:
-                    self._current = _Current(row)
+                    self._running[row.id] = current = _Current(row)
                     log.info("job started", extra={"job": row.id, "attempt": row.attempts})
-                    return self._current
-                self._changed.wait(IDLE_S)
+                    return current
+                self._changed.wait(IDLE_S if has_room else ROOM_S)
+            self._has_ended = False
             return None
 
     def _carry_out(self, current: _Current) -> None:
@@ -242,7 +265,8 @@ class JobQueue:
             except Exception:
                 log.exception("job end unwritten", extra={"job": job_id})
                 self._unwritten[job_id] = state
-            self._current = None
+            del self._running[job_id]
+            self._has_ended = True
             self._changed.notify_all()
         log.info("job ended", extra={"job": job_id, "state": type(state).__name__.lower(), "spent_s": current.spent_s})
 
@@ -257,7 +281,7 @@ class JobQueue:
             return self._executor.run(self._task(current.job), self._reporter(current), lambda: current.order)
         except Stopped:
             return Queued() if current.is_put_back else WasStopped()
-        except Exception as error:  # noqa: BLE001 - the worker outlives every error of a job
+        except Exception as error:  # noqa: BLE001 - the queue outlives every error of a job
             return _failed(current.job, error)
 
     def _publish(self, current: _Current, made: Made) -> JobState:
@@ -269,7 +293,7 @@ class JobQueue:
             # What was stopped early says nothing of how long such a clip takes.
             was_whole = made.steps_done == request.num_inference_steps and not made.changed
             self._library.publish(clip, Run.of(request, current.spent_s, made) if was_whole else None)
-        except Exception as error:  # noqa: BLE001 - the worker outlives every error of a job
+        except Exception as error:  # noqa: BLE001 - the queue outlives every error of a job
             return replace(_failed(job, error), can_finish=self._library.files.latents(job.id).is_file())
         return Done(clip.id)
 

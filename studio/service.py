@@ -8,15 +8,19 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 from studio import estimate
 from studio.domain import EVERYONE, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest
-from studio.engine import catalog
+from studio.engine import catalog, checkpoint
 from studio.engine.catalog import BUILT_IN, Advice, Catalog
 from studio.engine.pipeline import VideoPipeline
 from studio.executors import Executor, Readiness
 from studio.executors.local import LocalExecutor
+from studio.executors.parcel import Cluster
+from studio.executors.ray_cluster import RayExecutor
+from studio.executors.zero_gpu import ZeroExecutor
 from studio.jobs import JobQueue
 from studio.settings import Settings
 from studio.store.files import is_id
@@ -47,8 +51,11 @@ class Studio:
         """Open the data folder, put right what a crash left, and start; without `start` that is left to the caller."""
         models = Catalog.with_own(settings.models)
         library = Library(settings.data_dir)
-        pipeline = VideoPipeline(settings.pocket_dir, settings.device, models)
-        studio = cls(settings, library, LocalExecutor(pipeline), models)
+        try:
+            studio = cls(settings, library, _executor(settings, library, models), models)
+        except BaseException:
+            library.close()
+            raise
         if start:
             studio.start()
         return studio
@@ -98,7 +105,7 @@ class Studio:
 
     def obstacle(self, card: ModelCard) -> str:
         """Why that model can't be used here, in one sentence; empty where it can."""
-        return catalog.obstacle(card, self.settings.device)
+        return self._executor.obstacle(card)
 
     def advise(self, model: str, prompt: str) -> Advice:
         """What of the prompt the model does not know, and the nearest that it does."""
@@ -146,6 +153,39 @@ class Studio:
     def _sweep(self) -> None:
         self._library.sweep_clips(self.settings.keep_days, self.settings.keep_bytes)
         self._library.files.keep_spare()
+
+
+def _executor(settings: Settings, library: Library, models: Catalog) -> Executor:
+    """Who carries out the jobs; StudioError where the engine's package is missing."""
+    if settings.engine == "local":
+        return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models))
+    if settings.engine == "zero":
+        return _zero_executor(settings, library, models)
+    if find_spec("ray") is None:
+        raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
+    # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
+    pocket_dir = None if settings.pocket_dir == catalog.POCKET_DIR.resolve() else str(settings.pocket_dir)
+    return RayExecutor(Cluster(settings.ray_address, settings.worker_cpus, settings.device, pocket_dir))
+
+
+def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Executor:
+    if find_spec("spaces") is None:
+        raise StudioError("ENGINE=zero is for ZeroGPU Spaces, which have the package spaces; this machine has none.")
+    import spaces  # changes gradio and brings torch along, so only where it is wanted
+
+    def expected_s(request: VideoRequest) -> float | None:
+        runs = library.runs.newest(request.model, estimate.RUNS_LOOKED_AT)
+        found = estimate.expected(request, models.card(request.model).grid, runs)
+        return found.seconds if found else None
+
+    # There torch says that it has CUDA, but only the function that borrows a GPU does.
+    processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu", models))
+    gpu = VideoPipeline(settings.pocket_dir, "cuda", models)
+    lent = [card.name for card in models.models() if card.source and checkpoint.is_here(card)]
+    # `spaces` packs what the main thread has loaded before the page is launched.
+    for name in lent[:1]:
+        gpu.load(name)
+    return ZeroExecutor(processor, LocalExecutor(gpu), spaces.GPU, expected_s, frozenset(lent))
 
 
 def _digest(text: str) -> str:

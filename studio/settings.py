@@ -6,6 +6,7 @@ Knows the names, the rules and the defaults; does not know who uses them. Read b
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,9 @@ VARIABLES = (
     "POCKET_DIR",
     "MODELS",
     "DEVICE",
+    "ENGINE",
+    "RAY_ADDRESS",
+    "WORKER_CPUS",
     "GALLERY",
     "AUTH",
     "SHOWCASE",
@@ -41,6 +45,8 @@ MEGABYTE = 1_000_000
 MEGAPIXEL = 1_000_000
 _POCKET_DIR = Path(__file__).resolve().parent.parent / "assets" / "pocket"
 DEVICES = ("auto", "cpu", "cuda")
+ENGINES = ("local", "ray", "zero")
+_ADDRESS = re.compile(r"[\w.-]+:\d{1,5}", re.ASCII)
 GALLERIES = ("shared", "private")
 _YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -58,6 +64,9 @@ class Settings:
     pocket_dir: Path = _POCKET_DIR
     models: tuple[str, ...] = ()
     device: str = "auto"
+    engine: str = "local"
+    ray_address: str = "127.0.0.1:6379"
+    worker_cpus: int = 2
     has_private_galleries: bool = False
     auth: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     showcase: bool = False
@@ -83,6 +92,7 @@ class Settings:
         # Hugging Face names each Space's container so, and nobody reaches a Space at 127.0.0.1.
         is_space = bool(environ.get("SPACE_ID"))
         usual_host = "0.0.0.0" if is_space else cls.host
+        usual_engine = "zero" if environ.get("SPACES_ZERO_GPU") else cls.engine
         return cls(
             host=read.text("HOST", usual_host),
             port=read.whole("PORT", cls.port, 1, 65535),
@@ -90,6 +100,9 @@ class Settings:
             pocket_dir=read.folder("POCKET_DIR", cls.pocket_dir),
             models=read.names("MODELS"),
             device=read.one_of("DEVICE", cls.device, DEVICES),
+            engine=read.one_of("ENGINE", usual_engine, ENGINES),
+            ray_address=read.address("RAY_ADDRESS", cls.ray_address),
+            worker_cpus=read.whole("WORKER_CPUS", cls.worker_cpus, 1, 1024),
             has_private_galleries=read.one_of("GALLERY", "private" if is_space else "shared", GALLERIES) == "private",
             auth=read.names_and_passwords("AUTH"),
             showcase=read.yes_or_no("SHOWCASE", cls.showcase),
@@ -149,6 +162,12 @@ class _Reader:
         if text not in allowed:
             *others, last = allowed
             raise StudioError(f"{name} must be {', '.join(others)} or {last}; it is {_shown(text)}.")
+        return text
+
+    def address(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        if not _ADDRESS.fullmatch(text):
+            raise StudioError(f"{name} must be host:port; it is {_shown(text)}.")
         return text
 
     def millions(self, name: str, default: int, low: int, high: int) -> int:

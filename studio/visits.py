@@ -7,16 +7,18 @@ to a stranger another visitor's things are as if they were not there. Knows no p
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import time
 import uuid
 from dataclasses import dataclass, replace
+from heapq import heappop, heappush
 from pathlib import Path
 
 from studio import estimate
 from studio.domain import EVERYONE, MAX_SEED, NEW_SEED, Clip, Job, ModelCard, Queued, StudioError, VideoRequest
 from studio.engine import grid
-from studio.engine.catalog import Catalog, obstacle
+from studio.engine.catalog import Catalog
 from studio.jobs import JobQueue
 from studio.media.apart import read_apart
 from studio.media.picture import png_bytes
@@ -120,20 +122,22 @@ class Visit:
         """
         found: dict[str, Outlook] = {}
         runs: dict[str, list[Run]] = {}
-        total_s: float | None = 0.0
+        # When each worker will be free, in seconds from now; a job that waits gets the first.
+        free_s = [0.0] * max(1, self.queue.workers)
         place = 0
         for job in self.queue.unfinished():
             model = job.request.model
             if model not in runs:
                 runs[model] = self.library.runs.newest(model, estimate.RUNS_LOOKED_AT)
-            card = self.models.find(model)
-            left_s = (
-                estimate.remaining_s(job.request, card.grid, runs[model], self.queue.pace(job.id)) if card else None
-            )
-            total_s = None if total_s is None or left_s is None else total_s + left_s
+            card, pace = self.models.find(model), self.queue.pace(job.id)
+            left_s = estimate.remaining_s(job.request, card.grid, runs[model], pace) if card else None
+            ends_s = heappop(free_s) + (math.inf if left_s is None else left_s)
+            heappush(free_s, ends_s)
             place += isinstance(job.state, Queued)
             if job.owner == self.owner:
-                found[job.id] = Outlook(place if isinstance(job.state, Queued) else 0, total_s)
+                found[job.id] = Outlook(
+                    place if isinstance(job.state, Queued) else 0, ends_s if math.isfinite(ends_s) else None
+                )
         return found
 
     def watch(self, job_id: str, timeout_s: float) -> Job:
@@ -213,7 +217,7 @@ class Visit:
     def check(self, request: VideoRequest) -> None:
         """Raise StudioError with one sentence for the first rule that the request breaks here."""
         card = self.models.card(request.model)
-        if missing := obstacle(card, self.settings.device):
+        if missing := self.queue.obstacle(card):
             raise StudioError(missing)
         request.check(card)
         _check_text("prompt", request.prompt)

@@ -14,6 +14,7 @@ import numpy as np
 from studio.domain import (
     Job,
     Made,
+    ModelCard,
     Orders,
     Progress,
     Queued,
@@ -24,6 +25,7 @@ from studio.domain import (
     Unfinished,
     VideoRequest,
 )
+from studio.engine import catalog
 from studio.executors import Readiness
 from studio.jobs import JobQueue
 from studio.media.poster import poster_jpeg
@@ -43,6 +45,11 @@ RAISES: dict[str, Callable[[], Exception]] = {
 class OnPaper:
     """What executors have in common that need no model."""
 
+    workers = 1
+
+    def obstacle(self, card: ModelCard) -> str:
+        return catalog.obstacle(card, "cpu")
+
     def warm_up(self) -> None: ...
 
     def readiness(self) -> Readiness:
@@ -60,7 +67,8 @@ class DrawingExecutor(OnPaper):
     It leaves latents like the real one. With "unfinished" it fails after them, and goes on from them the next time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, workers: int = 1) -> None:
+        self.workers = workers
         self.go = Event()
         self.started: list[str] = []
         self.at_once = self.most_at_once = 0

@@ -39,9 +39,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "studio.logs": set(),
     "studio.domain": set(),
     "studio.bench": {
-        "studio.service", "studio.estimate", "studio.executors", "studio.engine", "studio.media", "studio.store",
-        "studio.domain",
+        "studio.bench_visitors", "studio.service", "studio.estimate", "studio.executors", "studio.engine",
+        "studio.media", "studio.store", "studio.domain",
     },
+    "studio.bench_visitors": set(),
+    "studio.deploy": {"studio.domain"},
     "training": {"studio.engine", "studio.domain"},
 }  # fmt: skip
 MAY_LOAD_HEAVY = {"studio.engine", "studio.bench", "training"}

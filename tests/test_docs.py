@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from studio.deploy import hardware
 from studio.domain import ModelLimits, StudioError, VideoRequest
 from studio.engine import catalog, grid
 from studio.settings import Settings
@@ -107,9 +108,15 @@ def test_space_is_reached_without_the_spacefile_too() -> None:
 
 
 def test_every_requirement_is_pinned() -> None:
-    for name in ("requirements.txt", "requirements-test.txt", "requirements-mcp.txt", "requirements-train.txt"):
+    for name in (
+        "requirements.txt",
+        "requirements-test.txt",
+        "requirements-mcp.txt",
+        "requirements-train.txt",
+        "requirements-ray.txt",
+    ):
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
-            is_other = not line or line.startswith("#") or line == "-r requirements.txt"
+            is_other = not line or line.startswith(("#", "-r requirements"))
             assert is_other or "==" in line or "<=" in line, f"{name}: {line}"
     assert pins("requirements.txt")["torch"] == ">=2.8,<=2.13.0"
 
@@ -119,7 +126,9 @@ def test_every_requirement_is_pinned() -> None:
 )
 def test_imports_are_required(folder: str, requirements: str) -> None:
     known_as = {"pil": "pillow", "yaml": "pyyaml"}
-    required = {*pins("requirements.txt"), *pins(requirements), "studio", folder, *sys.stdlib_module_names}
+    # Only with ENGINE=ray, and only with ENGINE=zero: `spaces` is there in every Space.
+    extra = {*pins("requirements-ray.txt"), "spaces"} if folder == "studio" else set()
+    required = {*pins("requirements.txt"), *pins(requirements), *extra, "studio", folder, *sys.stdlib_module_names}
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
@@ -147,7 +156,7 @@ def test_settings_table_lists_every_variable() -> None:
 
     Settings.from_env(Recorder())
     listed = [row[0].strip("`") for row in table(section(README, "Settings"))]
-    assert set(listed) == asked - {"SPACE_ID"}
+    assert set(listed) == asked - {"SPACE_ID", "SPACES_ZERO_GPU"}
     assert len(listed) == len(set(listed)) == len(fields(Settings))
 
 
@@ -201,6 +210,36 @@ def test_documented_commands_are_make_targets() -> None:
     for module in re.findall(r"-m (studio[.\w]*|training[.\w]*)", makefile):
         path = ROOT.joinpath(*module.split("."))
         assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), f"no module {module}"
+
+
+def test_each_place_to_run_it_has_a_command_that_is_there() -> None:
+    """What a command then does is tested where that is: test_deploy, test_container, test_ray_cluster."""
+    rows = table(section(README, "Where to run it"))
+    commands = re.findall(r"`([^`]+)`", " ".join(row[1] for row in rows))
+    assert len(commands) >= len(rows)
+    services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
+    for command in commands:
+        words = [word for word in command.split() if not re.match(r"[A-Z]+=", word)]
+        if words[0] == "make":
+            said = subprocess.run(
+                ["make", "-n", words[1], "HEAD=10.0.0.5:6379"], cwd=ROOT, capture_output=True, text=True
+            )
+            assert said.returncode == 0, said.stderr
+        elif words[0] == "docker":
+            profile, started = re.findall(r"--profile (\w+)", command), words[words.index("up") + 1 :]
+            assert all(services[name]["profiles"] == profile for name in started)
+        else:
+            assert words[:4] == ["python", "-m", "studio.deploy", "owner/name"]
+            assert all(hardware(kind) for kind in words[5:])
+
+
+def test_ray_is_started_with_a_token_and_without_reports() -> None:
+    for target in ("head", "worker"):
+        said = subprocess.run(["make", "-n", target, "HEAD=10.0.0.5:6379"], cwd=ROOT, capture_output=True, text=True)
+        (started,) = [line for line in said.stdout.splitlines() if "ray start" in line]
+        assert started.startswith("RAY_AUTH_MODE=token ")
+        assert "--disable-usage-stats" in started
+        assert ("--num-cpus=0" in started) == (target == "head"), "the studio's machine is not taken for clips"
 
 
 def test_readme_map_names_what_is_there() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextvars import ContextVar, copy_context
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
-from studio.domain import Done, Failed, Progress, Queued, Running, StudioError, WasStopped
+from studio.domain import Done, Failed, Made, Orders, Progress, Queued, Report, Running, StudioError, Task, WasStopped
 from studio.jobs import JobQueue
 from studio.media.video import probe
 from studio.store.library import Library
@@ -73,6 +74,61 @@ def test_jobs_of_many_threads_are_all_made(queue: JobQueue, library: Library, ex
     assert {type(ended(queue, job_id).state) for job_id in made} == {Done}
     assert len(library.clips.newest(50)) == 10
     assert executor.most_at_once == 1
+
+
+def test_as_many_run_at_once_as_there_are_workers(library: Library) -> None:
+    """Workers may come and go; while there are none, jobs wait."""
+    executor = DrawingExecutor(workers=0)
+    queue = JobQueue(library, executor, max_queued=20)
+    queue.start()
+    held = [submit(queue, f"hold {number}") for number in range(4)]
+    time.sleep(0.1)
+    assert executor.started == []
+    executor.workers = 3
+    wait_until(lambda: len(executor.started) == 3)
+    assert [isinstance(job.state, Running) for job in queue.unfinished()] == [True, True, True, False]
+    assert queue.cancel(held[1])
+    assert ended(queue, held[1]).state == WasStopped()
+    wait_until(lambda: len(executor.started) == 4)
+    executor.go.set()
+    assert [ended(queue, job_id).state for job_id in (held[0], *held[2:])] == [
+        Done(job_id) for job_id in (held[0], *held[2:])
+    ]
+    assert executor.most_at_once == 3
+    queue.close()
+
+
+def test_a_job_runs_in_the_context_that_it_was_asked_for_in(library: Library) -> None:
+    """There a web server keeps whose request it is."""
+    asks: ContextVar[str] = ContextVar("asks", default="nobody")
+
+    asked: list[str] = []
+
+    class Asking(DrawingExecutor):
+        def run(self, task: Task, report: Report, orders: Orders) -> Made:
+            asked.append(asks.get())
+            return super().run(task, report, orders)
+
+    queue = JobQueue(library, Asking(), max_queued=20)
+    queue.start()
+    for name in ("ann", "bo"):
+        visitor = copy_context()
+        visitor.run(asks.set, name)
+        job_id = visitor.run(submit, queue, "a ghost")
+        assert ended(queue, job_id).state == Done(job_id)
+    assert asked == ["ann", "bo"]
+    queue.close()
+
+
+def test_closing_puts_back_all_that_runs(library: Library) -> None:
+    executor = DrawingExecutor(workers=2)
+    queue = JobQueue(library, executor, max_queued=20)
+    queue.start()
+    jobs = [submit(queue, f"hold {number}") for number in range(3)]
+    wait_until(lambda: len(executor.started) == 2)
+    queue.close()
+    assert [(job.id, job.state) for job in queue.unfinished()] == [(job_id, Queued()) for job_id in jobs]
+    assert executor.at_once == 0
 
 
 def test_progress_is_seen_while_it_runs(queue: JobQueue, executor: DrawingExecutor) -> None:

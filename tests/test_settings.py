@@ -14,6 +14,9 @@ GOOD = {
     "PORT": ("8080", "port", 8080),
     "MODELS": ("films/mine, who/what ,", "models", ("films/mine", "who/what")),
     "DEVICE": ("cpu", "device", "cpu"),
+    "ENGINE": ("ray", "engine", "ray"),
+    "RAY_ADDRESS": ("head.example:6380", "ray_address", "head.example:6380"),
+    "WORKER_CPUS": ("8", "worker_cpus", 8),
     "GALLERY": ("private", "has_private_galleries", True),
     "AUTH": ("ann:s3:cret, bo:pw", "auth", (("ann", "s3:cret"), ("bo", "pw"))),
     "SHOWCASE": ("1", "showcase", True),
@@ -48,6 +51,10 @@ BAD = [
     ("MCP", "2", "1 (yes) or 0 (no); it is '2'"),
     ("DEVICE", "gpu", "auto, cpu or cuda; it is 'gpu'"),
     ("DATA_DIR", __file__, "a folder; "),
+    ("ENGINE", "cluster", "local, ray or zero; it is 'cluster'"),
+    ("RAY_ADDRESS", "auto", "host:port; it is 'auto'"),
+    ("RAY_ADDRESS", "ray://head:10001", "host:port; it is 'ray://head:10001'"),
+    ("WORKER_CPUS", "0", "a whole number from 1 to 1024; it is '0'"),
     ("GALLERY", "public", "shared or private; it is 'public'"),
     ("AUTH", "ann:pw, hunter2", "name:password pairs with commas between; entry 2 is none"),
     ("AUTH", ":hunter2", "name:password pairs with commas between; entry 1 is none"),
@@ -71,6 +78,12 @@ def test_galleries_are_private_in_a_space_unless_it_says_otherwise() -> None:
     assert not Settings.from_env({}).has_private_galleries
     assert Settings.from_env({"SPACE_ID": "owner/name"}).has_private_galleries
     assert not Settings.from_env({"SPACE_ID": "owner/name", "GALLERY": "shared"}).has_private_galleries
+
+
+def test_a_zero_gpu_space_is_known_by_its_own_variable() -> None:
+    assert Settings.from_env({}).engine == "local"
+    assert Settings.from_env({"SPACES_ZERO_GPU": "true"}).engine == "zero"
+    assert Settings.from_env({"SPACES_ZERO_GPU": "true", "ENGINE": "local"}).engine == "local"
 
 
 def test_passwords_are_not_printed() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from studio.domain import Made, Orders, Report, Task
+from studio.domain import Made, ModelCard, Orders, Report, Task
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,15 @@ class Readiness:
 
 
 class Executor(Protocol):
+    @property
+    def workers(self) -> int:
+        """How many tasks may run at once; may change at any time, and 0 means that a task would wait."""
+        ...
+
+    def obstacle(self, card: ModelCard) -> str:
+        """Why that model can't be used here, in one sentence; empty where it can."""
+        ...
+
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
         """Write `task.target` and `task.poster`; Stopped and StudioError as they come, other errors are bugs.
 

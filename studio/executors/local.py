@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 from concurrent.futures import ThreadPoolExecutor
 
-from studio.domain import Made, Orders, Progress, Report, StudioError, Task
+from studio.domain import Made, ModelCard, Orders, Progress, Report, StudioError, Task
+from studio.engine import catalog
 from studio.engine.meter import Meter
 from studio.engine.pipeline import VideoPipeline
 from studio.executors import Readiness
@@ -22,10 +23,15 @@ READY = Readiness("ready", "Ready.")
 
 
 class LocalExecutor:
+    workers = 1
+
     def __init__(self, pipeline: VideoPipeline) -> None:
         self._pipeline = pipeline
         self._owner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
         self._readiness = STARTING
+
+    def obstacle(self, card: ModelCard) -> str:
+        return catalog.obstacle(card, self._pipeline.wanted_device)
 
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
         return self._owner.submit(self._make, task, report, orders).result()

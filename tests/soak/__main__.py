@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.soak import clock, disk, hostile, kills, network, tabs
+from tests.soak import clock, disk, hostile, kills, network, tabs, workers
 from tests.soak.report import Row, table
 
 Part = Callable[[Path, argparse.Namespace], list[Row]]
@@ -23,6 +23,7 @@ PARTS: dict[str, Part] = {
     "network": lambda folder, asked: network.run(folder, asked.hold, asked.weathers),
     "disk": lambda folder, asked: disk.run(folder, asked.step_kb * 1024, asked.most_kb * 1024),
     "clock": lambda folder, asked: clock.run(folder),
+    "workers": lambda folder, asked: workers.run(folder, asked.jobs, asked.worker_kills, asked.seed),
 }
 
 
@@ -58,6 +59,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--weathers", nargs="+", choices=network.FAULTS, default=list(network.FAULTS))
     parser.add_argument("--step-kb", type=int, default=4, help="how much more room the full disk has each time")
     parser.add_argument("--most-kb", type=int, default=160, help="the most room that the full disk has")
+    parser.add_argument("--jobs", type=int, default=100, help="how many clips the cluster makes")
+    parser.add_argument("--worker-kills", type=int, default=30, help="how often one of its workers is killed meanwhile")
     parser.add_argument("--seed", type=int, default=1, help="of all that is random")
     parser.add_argument("--write", type=Path, help="a file for the table")
     return parser.parse_args()

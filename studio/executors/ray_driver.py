@@ -1,0 +1,236 @@
+"""The studio's link to a Ray cluster, in a process of its own: `python -m studio.executors.ray_driver <socket>`.
+
+A Ray driver ends with the head of its cluster, and the studio must not. Keeps one worker for each GPU or share of
+processors on each node, hands out what the studio sends, and tells what comes of it. Knows no queue and no files.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from collections import Counter, deque
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from threading import Condition, Lock, Thread
+from typing import Any
+
+import ray
+from ray.exceptions import RayActorError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from studio.domain import Order, Stopped
+from studio.executors.parcel import Cluster, Failed, Lost, Make, Staff, Tell, Told
+from studio.executors.ray_worker import Worker
+
+ROOT = Path(__file__).resolve().parents[2]
+# All that a worker needs of the studio; each node gets it from here, so no node can run other code than the studio's.
+# The first pattern is for names of two letters and more, since Ray asks about the folder "." too.
+LEFT_AT_HOME = [
+    "/??*", "!/studio", "!/studio/**", "!/assets", "!/assets/pocket", "!/assets/pocket/**", "__pycache__"
+]  # fmt: skip
+LOOK_S = 1.0
+# After this long without the head, the driver gives up and the studio starts another, which waits for a new head.
+HEAD_S = 20
+UNREACHED = "The cluster cannot be reached, which is tried again and again; clips wait until it can."
+
+
+@dataclass
+class Seat:
+    """One worker's place: on which node, and whether it is ready (`where` is known) and free."""
+
+    node: str
+    actor: Any
+    described: Any
+    where: str = ""
+    is_busy: bool = False
+
+
+class Driver:
+    def __init__(self, link: Connection, cluster: Cluster) -> None:
+        """Join the cluster; RayError, ConnectionError and the like when it can't be."""
+        self._link, self._cluster = link, cluster
+        self._speaking = Lock()
+        ray.init(
+            cluster.address,
+            runtime_env={"working_dir": str(ROOT), "excludes": LEFT_AT_HOME},
+            logging_level=logging.ERROR,
+            log_to_driver=False,
+        )
+        remote: Any = ray.remote  # whose types know no groups
+        self._actor = remote(max_restarts=-1, max_task_retries=0, concurrency_groups={"control": 2})(Worker)
+        self._seats: dict[tuple[str, int], Seat] = {}
+        self._waiting: deque[Make] = deque()
+        self._orders: dict[str, Order] = {}
+        self._at: dict[str, Seat] = {}
+        self._trouble = ""
+        self._changed = Condition()
+
+    def run(self) -> None:
+        """Until the studio hangs up."""
+        Thread(target=self._watch, daemon=True).start()
+        while True:
+            try:
+                message = self._link.recv()
+            except (EOFError, OSError):
+                return
+            with self._changed:
+                if isinstance(message, Make):
+                    self._waiting.append(message)
+                    self._hand_out()
+                elif isinstance(message, Tell):
+                    self._tell(message)
+
+    def _say(self, message: Told | Staff) -> None:
+        with self._speaking:
+            try:
+                self._link.send(message)
+            except OSError:
+                os._exit(0)  # the studio has gone
+
+    def _tell(self, message: Tell) -> None:
+        if seat := self._at.get(message.attempt):
+            seat.actor.tell.options(concurrency_group="control").remote(message.attempt, message.order)
+            return
+        waiting = next((make for make in self._waiting if make.attempt == message.attempt), None)
+        if waiting and message.order == "stop":
+            self._waiting.remove(waiting)
+            self._orders.pop(message.attempt, None)
+            self._say(Told(message.attempt, Failed(Stopped())))
+        elif waiting:
+            self._orders[message.attempt] = message.order
+
+    def _hand_out(self) -> None:
+        """Give what waits to free workers, on the nodes that have least to do first."""
+        while self._waiting:
+            free = [seat for seat in self._seats.values() if seat.where and not seat.is_busy]
+            if not free:
+                return
+            busy = Counter(seat.node for seat in self._seats.values() if seat.is_busy)
+            seat, make = min(free, key=lambda seat: busy[seat.node]), self._waiting.popleft()
+            seat.is_busy, self._at[make.attempt] = True, seat
+            if order := self._orders.pop(make.attempt, None):
+                seat.actor.tell.options(concurrency_group="control").remote(make.attempt, order)
+            Thread(target=self._follow, args=(seat, make), daemon=True).start()
+
+    def _follow(self, seat: Seat, make: Make) -> None:
+        has_begun = False
+        try:
+            stream = seat.actor.make.options(num_returns="streaming").remote(make.attempt, make.parcel)
+            for reference in stream:
+                self._say(Told(make.attempt, ray.get(reference)))
+                has_begun = True
+        except RayActorError:
+            self._dismiss(seat)
+            self._say(Told(make.attempt, Lost(took_worker=True, has_begun=has_begun)))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job that waits for an end must get one
+            self._say(Told(make.attempt, Failed.of(RuntimeError(f"{type(error).__name__}: {error}"))))
+        finally:
+            with self._changed:
+                seat.is_busy = False
+                del self._at[make.attempt]
+                self._hand_out()
+
+    def _dismiss(self, seat: Seat) -> None:
+        """Another gets its place at the next look, when its share is free: nobody may find two of them on one GPU.
+
+        Who does not answer may only be out of reach and still at work, or may just be starting again.
+        """
+        ray.kill(seat.actor)
+        with self._changed:
+            self._seats = {key: other for key, other in self._seats.items() if other is not seat}
+
+    def _watch(self) -> None:
+        told: Staff | None = None
+        while True:
+            try:
+                staff = self._look()
+            except Exception as error:  # noqa: BLE001 - without the cluster this process has no purpose
+                self._say(_without(self._cluster, error))
+                os._exit(1)
+            if staff != told:
+                self._say(staff)
+                told = staff
+            time.sleep(LOOK_S)
+
+    def _look(self) -> Staff:
+        """See which nodes there are, have a worker on each share of them, and find out who is ready."""
+        nodes = {node["NodeID"]: node for node in ray.nodes() if node["Alive"]}
+        wanted = {(name, number) for name, node in nodes.items() for number in range(self._shares(node))}
+        with self._changed:
+            for key in self._seats.keys() - wanted:
+                del self._seats[key]
+            for key in wanted - self._seats.keys():
+                self._seats[key] = self._hire(key[0], nodes[key[0]])
+            seats = list(self._seats.values())
+        for seat in seats:
+            if not seat.where and ray.wait([seat.described], timeout=0)[0]:
+                self._introduce(seat)
+        with self._changed:
+            self._hand_out()
+            return self._staff(nodes)
+
+    def _introduce(self, seat: Seat) -> None:
+        try:
+            where, trouble = str(ray.get(seat.described)), ""
+        except RayError as error:
+            where, trouble = "", f"a worker did not start: {_last_line(error)}"
+            self._dismiss(seat)
+        with self._changed:
+            seat.where, self._trouble = where, trouble
+
+    def _has_gpus(self, node: dict[str, Any]) -> bool:
+        return self._cluster.device != "cpu" and node["Resources"].get("GPU", 0) >= 1
+
+    def _shares(self, node: dict[str, Any]) -> int:
+        if self._has_gpus(node):
+            return int(node["Resources"]["GPU"])
+        if self._cluster.device == "cuda":
+            return 0
+        return int(node["Resources"].get("CPU", 0) // self._cluster.worker_cpus)
+
+    def _hire(self, name: str, node: dict[str, Any]) -> Seat:
+        # Ray gives a process as many threads as it has processors, so a worker on them must own them.
+        share = {"num_gpus": 1} if self._has_gpus(node) else {"num_cpus": self._cluster.worker_cpus}
+        place = NodeAffinitySchedulingStrategy(name, soft=False)
+        actor = self._actor.options(**share, scheduling_strategy=place).remote(self._cluster)
+        return Seat(name, actor, actor.describe.options(concurrency_group="control").remote())
+
+    def _staff(self, nodes: dict[str, Any]) -> Staff:
+        ready = [seat for seat in self._seats.values() if seat.where]
+        on = len({seat.node for seat in ready})
+        coming = len(self._seats) - len(ready)
+        sentence = f"{len(ready)} workers on {on} of {len(nodes)} machines of the cluster"
+        sentence += f", {coming} more are starting." if coming else "."
+        if not self._seats:
+            sentence += f" None has a GPU or {self._cluster.worker_cpus} processors to give."
+        return Staff(len(ready), sentence, self._trouble)
+
+
+def _last_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[-1] if str(error).strip() else ''}"[:300]
+
+
+def _without(cluster: Cluster, error: Exception) -> Staff:
+    return Staff(0, UNREACHED, f"{cluster.address}: {_last_line(error)}")
+
+
+def main() -> None:
+    link = Connection(int(sys.argv[1]))
+    # No process that Ray starts may tell anybody outside of it, and strangers may not join.
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(HEAD_S))
+    cluster: Cluster = link.recv()
+    try:
+        driver = Driver(link, cluster)
+    except Exception as error:  # noqa: BLE001 - Ray raises all kinds of errors where there is no cluster to join
+        link.send(_without(cluster, error))
+        sys.exit(1)
+    driver.run()
+
+
+if __name__ == "__main__":
+    main()

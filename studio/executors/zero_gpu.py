@@ -1,0 +1,137 @@
+"""Carries out tasks in a ZeroGPU Space: Pocket on its processor, other models on a GPU that is lent for one clip each.
+
+Hugging Face's package `spaces` runs the one generating function in a process forked for it, where nothing comes back
+but its result: progress, orders and previews go through files. Knows no queue; the visitor's right to a GPU is in the
+context that `run` is called in.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextvars import copy_context
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from studio.domain import Made, ModelCard, Order, Orders, Progress, Report, StudioError, Task, VideoRequest
+from studio.executors import Executor, Readiness
+from studio.executors.parcel import Failed
+
+log = logging.getLogger(__name__)
+
+# The hub's own usual share; a shorter one is granted sooner and takes less of the visitor's day.
+UNKNOWN_S = 60.0
+# What is asked for beyond what past clips took, since a clip that is not done by then is lost.
+MARGIN, MARGIN_S = 1.2, 5.0
+ASK_S = 0.1
+# Each has a process of its own and waits in the hub's own line, where a right to a GPU does not grow too old.
+AT_ONCE = 8
+
+Lend = Callable[..., Callable[..., Any]]
+Expect = Callable[[VideoRequest], float | None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A folder on which two processes leave word for each other: the newest progress, and the newest order."""
+
+    folder: Path
+
+    def report(self, progress: Progress) -> None:
+        part = self.folder / "progress.part"
+        part.write_bytes(pickle.dumps(progress))
+        part.replace(self.folder / "progress")
+
+    def news(self) -> Progress | None:
+        """The progress that nobody has seen yet."""
+        try:
+            told = (self.folder / "progress").rename(self.folder / "seen")
+        except FileNotFoundError:
+            return None
+        return pickle.loads(told.read_bytes())
+
+    def tell(self, order: Order) -> None:
+        (self.folder / order).touch()
+
+    def orders(self) -> Order:
+        for order in ("stop", "keep"):
+            if (self.folder / order).exists():
+                return order
+        return "go on"
+
+
+class ZeroExecutor:
+    def __init__(self, processor: Executor, gpu: Executor, lend: Lend, expect: Expect, lent: frozenset[str]) -> None:
+        """`lend` is `spaces.GPU`; it must be called before the page is launched. `expect` gives a clip's seconds.
+
+        `lent` names the models that borrow a GPU. Pocket is small enough for the Space's own processor, and so costs
+        nobody's share.
+        """
+        self._processor, self._gpu, self._expect, self._lent = processor, gpu, expect, lent
+        self._make_on_gpu = lend(duration=_duration)(self._make)
+
+    @property
+    def workers(self) -> int:
+        return AT_ONCE if self._lent else self._processor.workers
+
+    def obstacle(self, card: ModelCard) -> str:
+        return "" if card.name in self._lent else self._processor.obstacle(card)
+
+    def warm_up(self) -> None:
+        self._processor.warm_up()
+
+    def readiness(self) -> Readiness:
+        return self._processor.readiness()
+
+    def device(self) -> str:
+        return f"{self._processor.device()} Other models than Pocket borrow a GPU for each clip."
+
+    def close(self) -> None:
+        self._processor.close()
+        self._gpu.close()
+
+    def run(self, task: Task, report: Report, orders: Orders) -> Made:
+        if task.request.model not in self._lent:
+            return self._processor.run(task, report, orders)
+        expected_s = self._expect(task.request)
+        seconds = UNKNOWN_S if expected_s is None else MARGIN * expected_s + MARGIN_S
+        with TemporaryDirectory(prefix="flipbook-") as folder, ThreadPoolExecutor(max_workers=1) as waiter:
+            table = Table(Path(folder))
+            # The thread gets this one's context, for in there is whose share of GPUs it is.
+            future = waiter.submit(copy_context().run, self._borrow, task, table, seconds)
+            told: Order = "go on"
+            while not wait([future], ASK_S).done:
+                if (order := orders()) != told:
+                    told = order
+                    table.tell(order)
+                if progress := table.news():
+                    report(progress)
+            return future.result()
+
+    def _borrow(self, task: Task, table: Table, seconds: float) -> Made:
+        try:
+            outcome = self._make_on_gpu(task, table, seconds)
+        except Exception as error:
+            # What `spaces` itself raises is meant for the visitor: no GPU is free, or the day's share is used up.
+            log.warning("no GPU", extra={"job": task.id}, exc_info=True)
+            said = str(getattr(error, "message", "") or type(error).__name__).rstrip(".")
+            raise StudioError(f"No GPU made this clip: {said}.") from error
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        return outcome
+
+    def _make(self, task: Task, table: Table, _seconds: float) -> Made | Failed:
+        """The one function that runs where a GPU is."""
+        try:
+            return self._gpu.run(task, table.report, table.orders)
+        except Exception as error:  # noqa: BLE001 - it shall leave the process as it is, not as `spaces` tells it
+            return Failed.of(error)
+
+
+def _duration(_task: Task, _table: Table, seconds: float) -> float:
+    """`spaces` asks for so many seconds of a GPU."""
+    return seconds

@@ -1,0 +1,95 @@
+"""A cluster's workers are killed at random while it makes clips; nothing accepted may be lost or made twice.
+
+Two nodes on this machine; before the kills it is measured what the second worker brings.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.cluster import Machines
+from tests.soak import ledger
+from tests.soak.report import Row, row
+from tests.soak.server import QUICK, Server
+
+MEASURED_CLIPS = 8
+
+
+def run(folder: Path, jobs: int, kills: int, seed: int) -> list[Row]:
+    dice, machines = random.Random(seed), Machines()
+    own = {"ENGINE": "ray", "RAY_ADDRESS": machines.address, "WORKER_CPUS": "1", "DEVICE": "cpu", "MAX_QUEUED": "10000"}
+    server = Server(folder / "workers", {**machines.environ, **own})
+    try:
+        machines.start_head()
+        machines.add_node()
+        server.start()
+        rates = []
+        for workers in (1, 2):
+            if workers > 1:
+                machines.add_node()
+            _wait_for(server, workers)
+            make(server, workers, 10_000 * workers)  # the first clip of a worker pays for loading the model
+            began_s = time.monotonic()
+            make(server, MEASURED_CLIPS, 10_000 * workers + 100)
+            rates.append(60 * MEASURED_CLIPS / (time.monotonic() - began_s))
+        before = sum(server.health()["jobs"].values())
+        done = _kill_while_making(server, machines, jobs, kills, dice)
+        server.stop()
+    finally:
+        server.close()
+        machines.close()
+    found = ledger.read(server.data_dir)
+    wrong = found.violations(set())
+    if len(found.jobs) != before + jobs:
+        wrong.append(f"of {before + jobs} jobs {len(found.jobs)} are there")
+    ends = Counter(job["state"] for job in found.jobs.values())
+    # That one clip loses three workers by chance is unlikely enough to be looked at.
+    wrong += [f"a job is {job['state']}: {job['sentence']}" for job in found.jobs.values() if job["state"] != "done"]
+    said = ", ".join(f"{count} {state}" for state, count in ends.most_common())
+    cores = len(os.sched_getaffinity(0))
+    return [
+        Row(
+            "a second worker",
+            f"{MEASURED_CLIPS} clips by one worker and by two, both on the same {cores} processors",
+            f"{rates[0]:.1f} and {rates[1]:.1f} clips a minute: {rates[1] / rates[0]:.2f} times as many",
+        ),
+        row(
+            "workers killed (SIGKILL)", f"{done} kills during {jobs} jobs", wrong, f"0 lost, 0 twice; in the end {said}"
+        ),
+    ]
+
+
+def _wait_for(server: Server, workers: int) -> None:
+    server.wait_until(lambda: server.health()["device"].startswith(f"{workers} workers"))
+
+
+def make(server: Server, clips: int, seed: int) -> None:
+    for number in range(clips):
+        server.begin("generate", prompt="a ghost at sea", seed=seed + number, **QUICK)
+    server.wait_until(server.is_idle, timeout_s=7200)
+
+
+def _kill_while_making(server: Server, machines: Machines, jobs: int, kills: int, dice: random.Random) -> int:
+    """Returns how many workers were killed; they come at random places of the whole work."""
+    for number in range(jobs):
+        server.begin("generate", prompt="a ghost at sea", seed=number, **QUICK)
+    health = server.health()
+    already = jobs - health["running"] - health["waiting"]
+    due = sorted(dice.sample(range(already, jobs), min(kills, jobs - already)))
+    done = 0
+    while not server.is_idle():
+        health = server.health()
+        over = jobs - health["running"] - health["waiting"]
+        if done < len(due) and over >= due[done] and (workers := machines.workers()):
+            time.sleep(dice.random())
+            with contextlib.suppress(ProcessLookupError):  # it ended meanwhile, with the kill before
+                os.kill(dice.choice(workers), signal.SIGKILL)
+                done += 1
+        time.sleep(0.1)
+    return done
