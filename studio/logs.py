@@ -97,7 +97,8 @@ def _said(error: BaseException) -> str:
 def _where(error: BaseException) -> str:
     """The innermost line of ours, or the innermost at all."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [frame for frame in frames if frame.filename.startswith(_OURS)] or list(frames)
+    # An ASGI layer of ours is around all that Gradio does, and only passes on what fails in there.
+    ours = [frame for frame in frames if frame.filename.startswith(_OURS) and frame.name != "__call__"] or list(frames)
     return f"{_short(ours[-1].filename)}:{ours[-1].lineno}" if ours else ""
 
 
