@@ -273,6 +273,7 @@ def test_modules_say_what_they_own() -> None:
     assert silent == []
 
 
+# Written in two pieces, since this file is searched like the others.
 @pytest.mark.parametrize(
     "word", ["unittest" + ".mock", "pytest" + ".skip", "mark" + ".skip", "mark" + ".xfail", "TO" + "DO", "FIX" + "ME"]
 )

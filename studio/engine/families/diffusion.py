@@ -1,5 +1,5 @@
 """What the families have in common in diffusers: loading quietly, one set of weights under several classes, a run that
-is watched step by step, and pixels out of latents."""
+is watched step by step, and the arguments, latents and noise that go into it."""
 
 from __future__ import annotations
 
