@@ -103,6 +103,7 @@ class JobQueue:
         self._unwritten: dict[str, JobState] = {}
         # Whose request a job was, as the web server knows it; after a restart nobody does.
         self._contexts: dict[str, Context] = {}
+        self._trouble = ""
         self._is_closing = False
         self._has_ended = False  # a job, since `between_jobs` was called
         self._dispatcher = Thread(target=self._dispatch, name="jobs", daemon=True)
@@ -126,6 +127,11 @@ class JobQueue:
     def workers(self) -> int:
         """How many jobs may run at once; 0 while there is nobody to carry them out."""
         return self._executor.workers
+
+    @property
+    def trouble(self) -> str:
+        """Why no job can be started at present, although there is room for one; empty when nothing is wrong."""
+        return self._trouble
 
     def obstacle(self, card: ModelCard) -> str:
         """Why that model can't be used here, in one sentence; empty where it can."""
@@ -227,10 +233,11 @@ class JobQueue:
                     context = self._contexts.pop(current.job.id, None) or copy_context()
                     Thread(target=context.run, args=(self._carry_out, current), name="job", daemon=True).start()
                     continue
-            except Exception:
+            except Exception as error:
                 # Only the database can fail here (a full disk, say): try again later instead of spinning or dying.
                 log.exception("queue unreadable")
                 with self._changed:
+                    self._trouble = sentence_of(error, "while the next clip was to begin")
                     self._changed.wait_for(lambda: self._is_closing, RETRY_S)
             try:
                 self._between_jobs()
@@ -245,6 +252,7 @@ class JobQueue:
             while not (self._is_closing or self._has_ended) and time.monotonic() < until_s:
                 has_room = len(self._running) < self._executor.workers
                 row = self._library.jobs.start_next() if has_room else None
+                self._trouble = ""
                 if row:
                     self._running[row.id] = current = _Current(row)
                     log.info("job started", extra={"job": row.id, "attempt": row.attempts})

@@ -112,6 +112,10 @@ class Studio:
         return catalog.advise(self._catalog.card(model).name, prompt)
 
     def readiness(self) -> Readiness:
+        """The executor's, unless the queue itself can't go on."""
+        trouble = self._queue.trouble
+        if trouble:
+            return Readiness("failed", f"{trouble} Clips that wait will be made then.")
         return self._executor.readiness()
 
     def estimate(self, request: VideoRequest) -> Estimate | None:
@@ -131,7 +135,7 @@ class Studio:
         """How the studio is; names no visitor, no prompt and no path."""
         unfinished = self._queue.unfinished()
         waiting = sum(isinstance(job.state, Queued) for job in unfinished)
-        readiness = self._executor.readiness()
+        readiness = self.readiness()
         return Health(
             version=VERSION,
             model=self.models()[0].title,

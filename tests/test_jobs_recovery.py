@@ -192,3 +192,40 @@ def test_when_not_even_the_failure_can_be_written_down(data_dir: Path) -> None:
     said = subprocess.run(asked, cwd=root, capture_output=True, check=True, text=True).stdout.splitlines()
     assert said[0].startswith("There is no room left on the disk")
     assert said[1:] == ["0 running", "Done", "queued"]
+
+
+def test_a_job_that_cannot_begin_on_a_full_disk_waits_and_it_is_said_why(data_dir: Path) -> None:
+    program = """
+        import resource, sys
+        from pathlib import Path
+        from tests.drawing import DrawingExecutor, ended, submit, wait_until
+        from studio import jobs
+        from studio.jobs import JobQueue
+        from studio.store.library import Library
+
+        def let_files_grow_to(size):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+        jobs.RETRY_S = jobs.ROOM_S = 0.05
+        library = Library(Path(sys.argv[1]))
+        executor = DrawingExecutor(workers=0)
+        queue = JobQueue(library, executor, max_queued=5)
+        queue.start()
+        waits = submit(queue, "waits")
+        print(repr(queue.trouble))
+        let_files_grow_to(1)
+        executor.workers = 1
+        wait_until(lambda: queue.trouble)
+        trouble, state = queue.trouble, queue.job(waits).state
+        let_files_grow_to(resource.RLIM_INFINITY)
+        print(trouble)
+        print(type(state).__name__, type(ended(queue, waits).state).__name__, repr(queue.trouble))
+        queue.close()
+        library.close()
+    """
+    root = Path(__file__).parents[1]
+    asked = [sys.executable, "-c", textwrap.dedent(program), str(data_dir)]
+    said = subprocess.run(asked, cwd=root, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert said[0] == "''"
+    assert said[1].startswith("There is no room left on the disk")
+    assert said[2] == "Queued Done ''"

@@ -67,7 +67,7 @@ def balance_shift(sound: np.ndarray) -> float:
 
 
 def score(pipeline: VideoPipeline, scenarios: list[world.Scenario], steps: int, guidance: float) -> tuple[dict, list]:
-    """Share of clips whose subject, scene and action the judge finds; and the clips."""
+    """What the judge finds of subject, scene, action, and how the sound fits, each clip's by name; and the clips."""
     seer = judge.load()
     tally: dict[str, list[float]] = {}
     clips = []
@@ -78,28 +78,37 @@ def score(pipeline: VideoPipeline, scenarios: list[world.Scenario], steps: int, 
         )
         made = pipeline.generate(request, lambda _: None, lambda: "go on")
         clips.append(made.frames)
-        for name, frames in (("Pocket", made.frames), ("true renders", rendered(scenario, ratio))):
-            seen, place, action = judge.verdict(seer, frames)
-            tally.setdefault(f"subject, {name}", []).append(seen == scenario.subject)
-            tally.setdefault(f"scene, {name}", []).append(place == scenario.scene)
-            tally.setdefault(f"action, {name}", []).append(judge.same_action(action, scenario.action))
-        for name, sound in (("Pocket", made.sound), ("true sound", sounds.soundtrack(scenario))):
-            if scenario.action in ("left", "right"):
-                tally.setdefault(f"heard moving to the side it is seen moving to, {name}", []).append(
-                    balance_shift(sound) > 0 if scenario.action == "right" else balance_shift(sound) < 0
-                )
-            if scenario.landings():
-                key = f"landing heard, frames from where it is due (median), {name}"
-                tally.setdefault(key, []).append(landing_offset(sound, scenario))
+        true = rendered(scenario, ratio), sounds.soundtrack(scenario)
+        for name, frames, sound in (("Pocket", made.frames, made.sound), ("true", *true)):
+            for what, value in found(seer, scenario, frames, sound).items():
+                tally.setdefault(f"{what}, {name}", []).append(value)
     return tally, clips
 
 
-def landing_offset(sound: np.ndarray, scenario: world.Scenario) -> float:
-    """Frames between the loudest onset below about 250 Hz, where a thud is, and the nearest true landing."""
+def found(seer: judge.Judge, scenario: world.Scenario, frames: np.ndarray, sound: np.ndarray) -> dict[str, float]:
+    """Of one clip: 1 or 0 for what is right or not, or a share, or a number of frames."""
+    sight = judge.look(seer, frames)
+    values: dict[str, float] = {
+        "subject": sight.subject == scenario.subject,
+        "subject, in single frames": float(np.mean([seen == scenario.subject for seen in sight.subjects])),
+        "scene": sight.scene == scenario.scene,
+        "action": judge.same_action(sight.action, scenario.action),
+    }
+    if scenario.action in ("left", "right"):
+        side = 1 if scenario.action == "right" else -1
+        values["heard moving to the side it is seen moving to"] = balance_shift(sound) * side > 0
+    if scenario.landings() and values["action"]:
+        heard = landing_heard(sound)
+        values["landing heard, frames from where it is seen (median)"] = min(abs(heard - k) for k in sight.landings())
+    return values
+
+
+def landing_heard(sound: np.ndarray) -> float:
+    """The frame of the loudest onset below about 250 Hz, where a thud is."""
     logs = sounds.mel(torch.from_numpy(sound)).mean(0)[:, :3] * sounds.MEL_SPREAD
     loudness = np.convolve(logs.exp().mean(1).numpy(), np.ones(3) / 3, "same")
     onset = int(np.argmax(loudness[3:] - loudness[:-3])) + 2
-    return min(abs(onset / 100 - moment) for moment in scenario.landings()) * grid.POCKET.frame_rate
+    return onset / 100 * grid.POCKET.frame_rate
 
 
 def contact_sheet(clips: list[np.ndarray], path: Path, columns: int = 4) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import dataclass
 from random import Random
 
 import numpy as np
@@ -101,16 +102,36 @@ def load() -> Judge:
     return judge.eval()
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What the judge sees in a clip of T frames: by the mean over them, frame by frame, and where, `track` (T, 3)."""
+
+    subject: str
+    scene: str
+    action: str
+    subjects: list[str]
+    track: np.ndarray
+
+    def landings(self) -> list[int]:
+        """The frames at which the subject reaches the ground: where it comes to rest, or each lowest point."""
+        y = self.track[:, 1]
+        if self.action == "falls":
+            return [int(np.argmax(y > np.median(y[-5:]) - 0.04))]
+        lowest = [k for k in range(1, len(y) - 1) if y[k - 1] <= y[k] > y[k + 1] and y[k] > y.mean()]
+        return lowest or [int(y.argmax())]
+
+
 @torch.no_grad()
-def verdict(judge: Judge, frames: np.ndarray) -> tuple[str, str, str]:
-    """Subject, scene and action of a clip, uint8 (T, H, W, 3): by the mean over its frames, and by the track."""
+def look(judge: Judge, frames: np.ndarray) -> Sight:
+    """Look at a clip, uint8 (T, H, W, 3)."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
     subject, scene, track = judge(pixels)
-    seen = NAMES[int(subject.softmax(-1).mean(0).argmax())]
-    return (
-        seen,
-        PLACES[int(scene.softmax(-1).mean(0).argmax())],
-        action_of(track.numpy(), frames.shape[2] / frames.shape[1]),
+    return Sight(
+        subject=NAMES[int(subject.softmax(-1).mean(0).argmax())],
+        scene=PLACES[int(scene.softmax(-1).mean(0).argmax())],
+        action=action_of(track.numpy(), frames.shape[2] / frames.shape[1]),
+        subjects=[NAMES[k] for k in subject.argmax(-1).tolist()],
+        track=track.numpy(),
     )
 
 

@@ -6,6 +6,7 @@ Owned by one thread; knows nothing of files, jobs or pages. Speaks diffusers.
 from __future__ import annotations
 
 import gc
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from studio.engine.preview import FRAMES, Previewer
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+log = logging.getLogger(__name__)
 
 FAMILIES: dict[str, Family] = {
     "ltx2": ltx2, "wan": wan, "hunyuan15": hunyuan15, "kandinsky6": kandinsky6, "cogvideox": cogvideox,
@@ -192,11 +195,20 @@ class _Denoising:
         """Tell of one more step; whether to go on."""
         self.steps_done = done
         _check(self.orders)
-        strip = None
-        if self.previewer.is_due():
-            strip = self.previewer.strip(self.family.unpack(self.pipe, self.shot, clean))
+        strip = self._strip(clean) if self.previewer.is_due() else None
         self.report(Progress("denoising", done, self.total, strip, FRAMES if strip else 1))
         return self.orders() != "keep"
+
+    def _strip(self, clean: Tensor) -> bytes | None:
+        try:
+            return self.previewer.strip(self.family.unpack(self.pipe, self.shot, clean))
+        except Stopped:
+            raise
+        except Exception:
+            # A clip is not given up because it can't be shown while it is made.
+            log.exception("no preview")
+            self.previewer.pause()
+            return None
 
 
 def _decoded(pipe: Any, latents: Tensor) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,10 @@ class Previewer:
         """A new run on a canvas of width and height in pixels: no strip before its first half second."""
         self.is_small = canvas[0] * canvas[1] <= MAX_DECODED_PX
         self.last = time.monotonic()
+
+    def pause(self) -> None:
+        """No strip for the rest of this run."""
+        self.last = math.inf
 
     def is_due(self) -> bool:
         return time.monotonic() - self.last >= EVERY_S

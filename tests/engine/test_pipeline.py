@@ -166,6 +166,22 @@ def test_what_the_preview_shows_is_what_is_kept(pipeline: VideoPipeline, monkeyp
     assert np.array_equal(make(pipeline).frames, calm.frames), "the pipeline is well afterwards"
 
 
+def test_a_preview_that_fails_costs_no_clip(
+    pipeline: VideoPipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise RuntimeError("no memory for a picture")
+
+    monkeypatch.setattr(preview, "EVERY_S", 0.0)
+    with monkeypatch.context() as broken:
+        broken.setattr(preview.Previewer, "strip", fail)
+        seen: list[Progress] = []
+        made = pipeline.generate(REQUEST, seen.append, go_on)
+    assert not any(p.preview for p in seen)
+    assert [record.message for record in caplog.records].count("no preview") == 1
+    assert np.array_equal(made.frames, make(pipeline).frames)
+
+
 def test_a_kept_clip_begins_with_its_picture(pipeline: VideoPipeline) -> None:
     scene = make(pipeline, replace(REQUEST, prompt="a fire truck in the desert", seed=8)).frames[5]
     whole, (made, _) = make(pipeline, picture=scene), kept(pipeline, "denoising", 1, picture=scene)

@@ -37,15 +37,17 @@ function remember(ids, over = []) {
   }
 }
 
-function pause(isBusy) {
-  if (document.hidden) return isBusy ? 3000 : 30000;
-  return isBusy ? 400 : 4000;
+// Where answers take long, a crowd is there: each page then asks less often, and all get on.
+function pause(isBusy, tookMs) {
+  const calm = document.hidden ? (isBusy ? 3000 : 30000) : isBusy ? 400 : 4000;
+  return Math.max(calm, Math.min(5000, 4 * tookMs));
 }
 
 async function follow() {
   const me = ++run;
   let failures = 0;
   while (me === run && element.isConnected) {
+    const askedMs = performance.now();
     let reply;
     try {
       reply = await ask('poll_jobs', { jobs, preview: shownPreview });
@@ -61,7 +63,7 @@ async function follow() {
     }
     if (me !== run) return;
     draw(reply);
-    await sleep(pause(reply.busy));
+    await sleep(pause(reply.busy, performance.now() - askedMs));
   }
 }
 
@@ -128,16 +130,19 @@ function drawIdle(readiness) {
   reveal(empty);
   element.dataset.state = 'idle';
   stop.hidden = keep.hidden = finish.hidden = bar.hidden = result.hidden = true;
-  say(['loading', 'failed'].includes(readiness.state) ? readiness.sentence : '', '');
+  say(hindrance(readiness), '');
+}
+
+function hindrance(readiness) {
+  return ['loading', 'failed'].includes(readiness.state) ? readiness.sentence : '';
 }
 
 function drawLive(view, readiness) {
   element.dataset.state = view.state;
   reshape(...view.ratio.split(':').map(Number));
-  const isLoading = view.state === 'queued' && readiness.state === 'loading';
   const order = orders.get(view.id);
   if (order) say(order === 'keep' ? words.keeping : words.stopping, '');
-  else say(view.headline, isLoading ? readiness.sentence : view.detail);
+  else say(view.headline, (view.state === 'queued' && hindrance(readiness)) || view.detail);
   drawBar(view);
   result.hidden = finish.hidden = true;
   keep.hidden = !view.can_keep || Boolean(order);
