@@ -19,7 +19,7 @@ Part = Callable[[Path, argparse.Namespace], list[Row]]
 PARTS: dict[str, Part] = {
     "kills": lambda folder, asked: kills.run(folder, asked.kills, asked.seed),
     "tabs": lambda folder, asked: tabs.run(folder, asked.tabs, asked.minutes, asked.seed),
-    "requests": lambda folder, asked: hostile.run(folder, asked.requests, asked.seed),
+    "requests": lambda folder, asked: hostile.run(folder, asked.requests, asked.at_once, asked.seed),
     "network": lambda folder, asked: network.run(folder, asked.hold, asked.weathers),
     "disk": lambda folder, asked: disk.run(folder, asked.step_kb * 1024, asked.most_kb * 1024),
     "clock": lambda folder, asked: clock.run(folder),
@@ -55,6 +55,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--tabs", type=int, default=50, help="how many tabs are open at once")
     parser.add_argument("--minutes", type=float, default=10.0, help="how long the tabs live")
     parser.add_argument("--requests", type=int, default=1000, help="how many requests are sent")
+    parser.add_argument("--at-once", type=int, default=24, help="how many of them wait for an answer at a time")
     parser.add_argument("--hold", type=float, default=15.0, help="seconds for which the network is bad")
     parser.add_argument("--weathers", nargs="+", choices=network.FAULTS, default=list(network.FAULTS))
     parser.add_argument("--step-kb", type=int, default=4, help="how much more room the full disk has each time")

@@ -18,7 +18,7 @@ from studio.ui import wording
 from tests.soak.report import Row, row
 from tests.soak.server import NO_KEEPING, QUICK, Server
 
-AT_ONCE = 24
+PATIENCE_S = 600.0
 # What names a limit of ours, as in "The queue holds 50 waiting clips at most".
 LIMIT = re.compile(r"\d+ .*at most")
 TRACES = ("Traceback (most recent", '.py", line', "site-packages")
@@ -40,7 +40,7 @@ PATHS = (
 )  # fmt: skip
 
 
-def run(folder: Path, count: int, seed: int) -> list[Row]:
+def run(folder: Path, count: int, at_once: int, seed: int) -> list[Row]:
     server = Server(folder / "hostile", {"MAX_QUEUED": "20"})
     try:
         server.start()
@@ -57,7 +57,7 @@ def run(folder: Path, count: int, seed: int) -> list[Row]:
         ]
         dice = random.Random(seed)
         asked = dice.choices(kinds, (6, 34, 18, 18, 12, 12), k=count)
-        with ThreadPoolExecutor(AT_ONCE) as pool:
+        with ThreadPoolExecutor(at_once) as pool:
             verdicts = list(pool.map(_guarded, asked, [random.Random(dice.random()) for _ in asked]))
         server.wait_until(server.is_idle)
         kind, _ = server.call("generate", prompt="a ghost in the end", seed=2, **QUICK)
@@ -71,7 +71,7 @@ def run(folder: Path, count: int, seed: int) -> list[Row]:
     )
     said = caller.good
     return [
-        row("requests", f"{count}, {AT_ONCE} at a time: {counts}", wrong + alive, "each a result or one sentence"),
+        row("requests", f"{count}, {at_once} at a time: {counts}", wrong + alive, "each a result or one sentence"),
         row(
             "good ones among them",
             f"{sum(said.values())} clips",
@@ -112,7 +112,7 @@ class _Caller:
         self.server = server
         self.good: Counter[str] = Counter()
         self.refused: list[str] = []
-        self._http = httpx.Client(base_url=server.address, timeout=300, trust_env=False, limits=NO_KEEPING)
+        self._http = httpx.Client(base_url=server.address, timeout=PATIENCE_S, trust_env=False, limits=NO_KEEPING)
         self.wordless = 0
 
     def good_clip(self, dice: random.Random) -> str:

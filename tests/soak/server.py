@@ -38,7 +38,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.process: subprocess.Popen[bytes] | None = None
-        self._http = httpx.Client(base_url=self.address, timeout=60, trust_env=False, limits=NO_KEEPING)
+        self._http = httpx.Client(base_url=self.address, timeout=START_S, trust_env=False, limits=NO_KEEPING)
         self._parts: dict[str, int] = {}
 
     @property
@@ -129,7 +129,7 @@ class Server:
     def call(self, endpoint: str, **arguments: Any) -> tuple[str, Any]:
         return self.outcome(endpoint, self.begin(endpoint, **arguments))
 
-    def part(self, name: str, timeout_s: float = 60.0, **data: Any) -> Any:
+    def part(self, name: str, timeout_s: float = START_S, **data: Any) -> Any:
         """A part's server function, asked as the page asks it."""
         body = {
             "session_hash": uuid.uuid4().hex,
