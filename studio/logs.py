@@ -35,6 +35,8 @@ def configure(stream: TextIO | None = None) -> None:
     handler.setFormatter(OneLine())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     log.setLevel(logging.INFO)
+    # Libraries bring handlers of their own, torch when it is imported, that would tell things in their way.
+    setattr(logging.Logger, "callHandlers", lambda _, record: handler.handle(record))  # noqa: B010
     # A logging error would be told in many lines; a broken stream is nothing that a log can mend.
     logging.raiseExceptions = False
     sys.excepthook = _uncaught

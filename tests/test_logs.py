@@ -127,6 +127,8 @@ PROGRAM = """
     uvicorn.Config(lambda: None, log_level="warning")
     logging.getLogger("uvicorn.error").error("Exception in ASGI application\\nmore")
     logging.getLogger("gradio").warning("a warning of gradio's")
+    import torch
+    logging.getLogger("torch.utils").warning("a warning of torch's")
     logging.getLogger("httpx").info("too much")
     logging.getLogger("studio.jobs").info("job started", extra={"job": "ab12"})
     warnings.warn("an old way", stacklevel=1)
@@ -152,6 +154,7 @@ def test_everything_that_a_process_says_is_one_line_each() -> None:
     assert [(line["source"], line["level"], line["event"].splitlines()[0]) for line in lines] == [
         ("uvicorn.error", "error", "Exception in ASGI application"),
         ("gradio", "warning", "a warning of gradio's"),
+        ("torch.utils", "warning", "a warning of torch's"),
         ("studio.jobs", "info", "job started"),
         ("py.warnings", "warning", "an old way"),
         ("studio", "error", "caught"),

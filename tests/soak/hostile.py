@@ -87,7 +87,7 @@ def _guarded(ask: Callable[[random.Random], str], dice: random.Random) -> str:
     try:
         return ask(dice)
     except httpx.HTTPError as error:
-        return f"no answer ({type(error).__name__}: {error})"
+        return f"no answer from {error.request.method} {error.request.url.path} ({type(error).__name__}: {error})"
 
 
 def _logged(log_path: Path, wordless: int) -> tuple[str, list[str], str]:
