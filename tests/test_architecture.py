@@ -22,13 +22,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"studio.ui", "studio.service", "studio.settings", "studio.logs", "studio.domain"},
     "studio.ui": {"studio.service", "studio.domain"},
     "studio.service": {
-        "studio.visits", "studio.jobs", "studio.estimate", "studio.executors", "studio.engine", "studio.media",
-        "studio.store", "studio.settings", "studio.domain",
+        "studio.visits", "studio.downloads", "studio.jobs", "studio.estimate", "studio.executors", "studio.engine",
+        "studio.media", "studio.store", "studio.settings", "studio.domain",
     },
     "studio.visits": {
         "studio.jobs", "studio.estimate", "studio.executors", "studio.engine", "studio.media", "studio.store",
         "studio.settings", "studio.domain",
     },
+    "studio.downloads": {"studio.domain"},
     "studio.jobs": {"studio.estimate", "studio.executors", "studio.store", "studio.domain"},
     "studio.estimate": {"studio.engine", "studio.store", "studio.domain"},
     "studio.executors": {"studio.engine", "studio.media", "studio.domain"},
