@@ -44,10 +44,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "studio.media", "studio.store", "studio.domain",
     },
     "studio.bench_visitors": set(),
+    "studio.bench_gpu": {"studio.bench_sizes"},
+    "studio.bench_sizes": {"studio.engine", "studio.domain"},
     "studio.deploy": {"studio.domain"},
     "training": {"studio.engine", "studio.domain"},
 }  # fmt: skip
-MAY_LOAD_HEAVY = {"studio.engine", "studio.bench", "training"}
+MAY_LOAD_HEAVY = {"studio.engine", "studio.bench", "studio.bench_gpu", "training"}
 MAY_LOAD_HEAVY_AT_TOP = {"training"}
 
 # "path:function" -> why its number of parameters is right.
