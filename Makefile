@@ -2,7 +2,7 @@
 # Settings reach the app from the environment or as `make run PORT=8000 DATA_DIR=~/clips`; README.md lists them.
 
 .DEFAULT_GOAL := run
-.PHONY: run head worker test check format bench families soak train evaluate clean chromium
+.PHONY: run head worker test check format bench bench-gpu families soak train evaluate clean chromium
 
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
@@ -39,6 +39,10 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.runtime
 	$(BIN) -m studio.bench $(ARGS)
+
+# The big models' speed and memory on this machine's GPU, at their real size with weights by chance: BENCHMARKS.md.
+bench-gpu: $(VENV)/.runtime
+	$(BIN) -m studio.bench_gpu $(ARGS)
 
 # Every model family through the studio's own service, on tiny random checkpoints of diffusers' real classes.
 families: $(VENV)/.test

@@ -28,7 +28,7 @@ def main() -> None:
         raise SystemExit(wording.NO_MCP_WITH_AUTH)
     if settings.mcp and find_spec("mcp") is None:
         raise SystemExit(wording.NO_MCP)
-    page = build_interface(studio, settings.max_upload_bytes)
+    page = build_interface(studio)
     try:
         _, url, _ = page.launch(
             server_name=settings.host,

@@ -185,6 +185,10 @@ class VideoRequest:
             raise StudioError(f"The model {card.name} can't extend a clip; please choose another model.")
         if self.negative_prompt.strip() and not card.has_negative_prompt:
             raise StudioError(f"The model {card.name} takes no negative prompt; please leave it empty.")
+        if self.negative_prompt.strip() and self.guidance_scale <= 1:
+            raise StudioError(
+                f"A negative prompt works through guidance above 1; at {self.guidance_scale:g} it would be passed over."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

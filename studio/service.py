@@ -13,6 +13,7 @@ from pathlib import Path
 
 from studio import estimate
 from studio.domain import EVERYONE, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest
+from studio.downloads import Download, Downloads
 from studio.engine import catalog, checkpoint
 from studio.engine.catalog import BUILT_IN, Advice, Catalog
 from studio.engine.pipeline import VideoPipeline
@@ -27,7 +28,7 @@ from studio.store.files import is_id
 from studio.store.library import Library
 from studio.visits import OVER, Outlook, Visit
 
-__all__ = ["OVER", "Outlook", "Studio", "Visit"]
+__all__ = ["OVER", "Download", "Outlook", "Studio", "Visit"]
 
 VERSION = "0.4.0"
 FAILURES_SHOWN = 5
@@ -44,6 +45,7 @@ class Studio:
         self._queue = JobQueue(
             library, executor, settings.max_queued, settings.max_queued_per_visitor, between_jobs=self._sweep
         )
+        self._downloads = Downloads(settings.min_free_disk_bytes)
         self._opened_s = time.monotonic()
 
     @classmethod
@@ -68,6 +70,7 @@ class Studio:
 
     def close(self) -> None:
         """Stop the running job (it is taken up again at the next start) and let go of the data folder."""
+        self._downloads.close()
         self._queue.close()
         self._executor.close()
         self._library.close()
@@ -106,6 +109,38 @@ class Studio:
     def obstacle(self, card: ModelCard) -> str:
         """Why that model can't be used here, in one sentence; empty where it can."""
         return self._executor.obstacle(card)
+
+    def can_fetch(self, card: ModelCard) -> bool:
+        """Whether its files are all that the model lacks, and whoever asks may bring them here."""
+        return self.settings.has_downloads and self.obstacle(card) == checkpoint.absence(card)
+
+    def download(self, card: ModelCard) -> Download:
+        return self._downloads.state(card)
+
+    def look_up(self, name: str) -> ModelCard:
+        """Ask the hub what the model's files take; StudioError where nobody may fetch it here."""
+        card = self._fetchable(name)
+        self._downloads.look_up(card)
+        return card
+
+    def fetch(self, name: str) -> ModelCard:
+        """Begin to bring the model's files here, or go on; StudioError where nobody may, or another is under way."""
+        card = self._fetchable(name)
+        self._downloads.fetch(card)
+        return card
+
+    def stop_fetching(self, name: str) -> ModelCard:
+        card = self._fetchable(name)
+        self._downloads.stop(card)
+        return card
+
+    def _fetchable(self, name: str) -> ModelCard:
+        card = self.card(name)
+        if not self.settings.has_downloads:
+            raise StudioError("Models are not fetched through this page; DOWNLOADS=1 lets whoever opens it do so.")
+        if not self.can_fetch(card):
+            raise StudioError(self.obstacle(card) or f"{card.title} is on this machine already.")
+        return card
 
     def advise(self, model: str, prompt: str) -> Advice:
         """What of the prompt the model does not know, and the nearest that it does."""

@@ -37,6 +37,7 @@ VARIABLES = (
     "KEEP_MB",
     "MAX_UPLOAD_MB",
     "MAX_PICTURE_MEGAPIXELS",
+    "DOWNLOADS",
     "WARM_UP",
     "MCP",
     "LOG_PROMPTS",
@@ -48,6 +49,7 @@ DEVICES = ("auto", "cpu", "cuda")
 ENGINES = ("local", "ray", "zero")
 _ADDRESS = re.compile(r"[\w.-]+:\d{1,5}", re.ASCII)
 GALLERIES = ("shared", "private")
+_THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -81,6 +83,7 @@ class Settings:
     keep_bytes: int = 0
     max_upload_bytes: int = 30 * MEGABYTE
     max_picture_pixels: int = 50 * MEGAPIXEL
+    has_downloads: bool = False
     warm_up: bool = True
     mcp: bool = False
     log_prompts: bool = False
@@ -119,6 +122,7 @@ class Settings:
             keep_bytes=read.millions("KEEP_MB", cls.keep_bytes, 0, 100_000_000),
             max_upload_bytes=read.millions("MAX_UPLOAD_MB", cls.max_upload_bytes, 1, 1000),
             max_picture_pixels=read.millions("MAX_PICTURE_MEGAPIXELS", cls.max_picture_pixels, 1, 170),
+            has_downloads=read.yes_or_no("DOWNLOADS", read.text("HOST", usual_host) in _THIS_MACHINE),
             warm_up=read.yes_or_no("WARM_UP", cls.warm_up),
             mcp=read.yes_or_no("MCP", cls.mcp),
             log_prompts=read.yes_or_no("LOG_PROMPTS", cls.log_prompts),

@@ -22,13 +22,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"studio.ui", "studio.service", "studio.settings", "studio.logs", "studio.domain"},
     "studio.ui": {"studio.service", "studio.domain"},
     "studio.service": {
-        "studio.visits", "studio.jobs", "studio.estimate", "studio.executors", "studio.engine", "studio.media",
-        "studio.store", "studio.settings", "studio.domain",
+        "studio.visits", "studio.downloads", "studio.jobs", "studio.estimate", "studio.executors", "studio.engine",
+        "studio.media", "studio.store", "studio.settings", "studio.domain",
     },
     "studio.visits": {
         "studio.jobs", "studio.estimate", "studio.executors", "studio.engine", "studio.media", "studio.store",
         "studio.settings", "studio.domain",
     },
+    "studio.downloads": {"studio.domain"},
     "studio.jobs": {"studio.estimate", "studio.executors", "studio.store", "studio.domain"},
     "studio.estimate": {"studio.engine", "studio.store", "studio.domain"},
     "studio.executors": {"studio.engine", "studio.media", "studio.domain"},
@@ -43,10 +44,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         "studio.media", "studio.store", "studio.domain",
     },
     "studio.bench_visitors": set(),
+    "studio.bench_gpu": {"studio.bench_sizes"},
+    "studio.bench_sizes": {"studio.engine", "studio.domain"},
     "studio.deploy": {"studio.domain"},
     "training": {"studio.engine", "studio.domain"},
 }  # fmt: skip
-MAY_LOAD_HEAVY = {"studio.engine", "studio.bench", "training"}
+MAY_LOAD_HEAVY = {"studio.engine", "studio.bench", "studio.bench_gpu", "training"}
 MAY_LOAD_HEAVY_AT_TOP = {"training"}
 
 # "path:function" -> why its number of parameters is right.

@@ -161,7 +161,7 @@ def test_what_is_uploaded_can_start(tmp_path: Path) -> None:
         "import app; from studio.settings import Settings; from studio.service import Studio\n"
         "settings = Settings.from_env()\n"
         "studio = Studio.open(settings, start=False)\n"
-        "app.build_interface(studio, settings.max_upload_bytes); print('built', app.__file__)"
+        "app.build_interface(studio); print('built', app.__file__)"
     )
     environ = {**os.environ, "DATA_DIR": str(tmp_path / "data"), "SPACE_ID": "me/flipbook", "PYTHONPATH": "."}
     ran = subprocess.run(

@@ -306,7 +306,7 @@ def signatures() -> dict[str, dict[str, Any]]:
 def test_documented_endpoints_are_the_public_ones(studio: Any, settings: Settings) -> None:
     from studio.ui.interface import build_interface  # late: importing gradio takes seconds
 
-    described = build_interface(studio, settings.max_upload_bytes).get_api_info()["named_endpoints"]
+    described = build_interface(studio).get_api_info()["named_endpoints"]
     real = {
         name: {
             parameter["parameter_name"]: parameter.get("parameter_default")

@@ -50,7 +50,7 @@ SOUND_ONES = st.builds(
     seconds=st.floats(1, 3) | st.integers(1, 3),
     seed=st.integers(NEW_SEED, MAX_SEED),
     num_inference_steps=st.integers(1, 50),
-    guidance_scale=st.floats(1, 12),
+    guidance_scale=st.floats(1, 12, exclude_min=True),
     sound=st.booleans(),
     picture_fit=st.sampled_from(("crop", "pad")),
     extends=st.none() | st.just(CLIP),

@@ -31,6 +31,7 @@ GOOD = {
     "KEEP_MB": ("800", "keep_bytes", 800_000_000),
     "MAX_UPLOAD_MB": ("5", "max_upload_bytes", 5_000_000),
     "MAX_PICTURE_MEGAPIXELS": ("2", "max_picture_pixels", 2_000_000),
+    "DOWNLOADS": ("0", "has_downloads", False),
     "WARM_UP": ("0", "warm_up", False),
     "MCP": ("yes", "mcp", True),
     "LOG_PROMPTS": ("on", "log_prompts", True),

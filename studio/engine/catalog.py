@@ -57,7 +57,7 @@ def obstacle(card: ModelCard, wanted_device: str) -> str:
         has = f"has one with {memory_bytes / GB:.0f} GB" if memory_bytes else "has none that may be used"
         return f"{card.title} needs a graphics card with {card.memory_bytes / GB:.0f} GB of memory; this machine {has}."
     if not checkpoint.is_here(card):
-        return f"{card.title} is not on this machine yet; `hf download {card.source}` fetches it."
+        return checkpoint.absence(card)
     return ""
 
 

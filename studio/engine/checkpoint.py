@@ -48,8 +48,35 @@ def card_of(source: str) -> ModelCard:
 
 
 def is_here(card: ModelCard) -> bool:
-    """Whether the model's files are on this machine, as far as its index tells."""
-    return not card.source or _index(card.source) is not None
+    """Whether the model's files are on this machine: of one from a hub all that its index and its shards name."""
+    if not card.source:
+        return True
+    index = _index(card.source)
+    return index is not None and (Path(card.source).expanduser().is_dir() or _is_whole(index))
+
+
+def absence(card: ModelCard) -> str:
+    """What is said of a model whose files are not here."""
+    return f"{card.title} is not on this machine yet; `hf download {card.source}` fetches it."
+
+
+def parts_of(index: dict[str, Any]) -> list[str]:
+    """The folders that a pipeline is loaded from, out of its `model_index.json`."""
+    kinds = {name: kind for name, kind in index.items() if isinstance(kind, list) and len(kind) == 2}
+    return [name for name, kind in kinds.items() if all(isinstance(word, str) for word in kind)]
+
+
+def _is_whole(index: Path) -> bool:
+    """An interrupted download leaves some out."""
+    for part in parts_of(_read(index)):
+        files = {path.name for path in (index.parent / part).glob("*")}
+        weights = {name for name in files if name.endswith((".safetensors", ".bin"))}
+        for listed in (index.parent / part).glob("*.safetensors.index.json"):
+            weights = weights if {*_read(listed)["weight_map"].values()} <= files else set()
+        # Only models have a `config.json`: a tokenizer's and a scheduler's are called otherwise.
+        if not files or ("config.json" in files and not weights):
+            return False
+    return True
 
 
 def _index(source: str) -> Path | None:

@@ -192,6 +192,18 @@ HUNYUAN_15 = ModelCard(
     source="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
     memory_bytes=42 * GB,
 )
+HUNYUAN_FROM_PICTURES = replace(
+    HUNYUAN_15,
+    name="hunyuan-1.5-i2v",
+    title="HunyuanVideo 1.5 from pictures",
+    description="Silent clips in 480p from a first picture; goes on from a clip's last frame.",
+    can_begin_with_picture=True,
+    must_begin_with_picture=True,
+    can_extend=True,
+    pipeline="HunyuanVideo15ImageToVideoPipeline",
+    source="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v",
+    memory_bytes=43 * GB,
+)
 _KANDINSKY_GRID = Grid(
     sizes={"16:9": (864, 480), "9:16": (480, 864), "1:1": (640, 640), "4:3": (704, 528), "3:4": (528, 704)},
     frame_rate=24.0,
@@ -284,8 +296,8 @@ SKYREELS = ModelCard(
 )
 
 ROWS = (
-    POCKET, LTX, LTX_DISTILLED, WAN_22, WAN_21, WAN_VACE, KANDINSKY, KANDINSKY_DISTILLED, HUNYUAN_15, SKYREELS,
-    COGVIDEOX, COG_FROM_PICTURES,
+    POCKET, LTX, LTX_DISTILLED, WAN_22, WAN_21, WAN_VACE, KANDINSKY, KANDINSKY_DISTILLED, HUNYUAN_15,
+    HUNYUAN_FROM_PICTURES, SKYREELS, COGVIDEOX, COG_FROM_PICTURES,
 )  # fmt: skip
 
 # What a folder of each class in diffusers is like, where nothing else is known of it.
@@ -296,6 +308,7 @@ KIN: dict[str, ModelCard] = {
     "WanImageToVideoPipeline": WAN_FROM_PICTURES,
     "WanVACEPipeline": WAN_VACE,
     "HunyuanVideo15Pipeline": HUNYUAN_15,
+    "HunyuanVideo15ImageToVideoPipeline": HUNYUAN_FROM_PICTURES,
     "Kandinsky6TI2VAPipeline": KANDINSKY,
     "CogVideoXPipeline": COGVIDEOX,
     "CogVideoXImageToVideoPipeline": COG_FROM_PICTURES,

@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.domain import NEW_SEED, Job, ModelCard, StudioError
+from studio.domain import NEW_SEED, Job, StudioError
 from studio.service import Studio, Visit
 from studio.ui import present, wording
 from studio.ui.guard import a_truth, an_id, for_part
@@ -18,7 +18,7 @@ from studio.ui.parts import part
 PAGE = 24
 
 
-def gallery(studio: Studio, card: ModelCard, is_private: bool, has_showcase: bool) -> gr.HTML:
+def gallery(studio: Studio, is_private: bool, has_showcase: bool) -> gr.HTML:
     @for_part(studio)
     def list_clips(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
         before = data.get("before")
@@ -64,10 +64,7 @@ def gallery(studio: Studio, card: ModelCard, is_private: bool, has_showcase: boo
         hints=wording.ACTION_HINTS,
         isPrivate=is_private,
         hasShowcase=has_showcase,
-        shortest=card.limits.min_seconds,
-        longest=card.limits.max_seconds,
-        usual=card.default_seconds,
-        longestPrompt=card.limits.max_prompt_chars,
+        extensions=present.extensions(studio.models()),
     )
 
 

@@ -17,7 +17,7 @@ from studio.ui.doorkeeper import Doorkeeper
 from studio.ui.gallery import clip_of, gallery, make_again
 from studio.ui.guard import on_act, refusal
 from studio.ui.health import health_route
-from studio.ui.make_tab import QUIET, MakeTab, TabPlan, make_tab
+from studio.ui.make_tab import QUIET, MakeTab, TabPlan, choices, make_tab
 from studio.ui.parts import LOGO, logo, part, read, stylesheets
 from studio.ui.picture_drop import view
 from studio.ui.queue_panel import stage
@@ -26,28 +26,29 @@ from studio.ui.theme import theme
 DELETE_UPLOADS_AFTER_S = 24 * 3600
 
 
-def build_interface(studio: Studio, max_upload_bytes: int) -> gr.Blocks:
+def build_interface(studio: Studio) -> gr.Blocks:
     """The whole page and the programs' endpoints on top of an open studio."""
     gr.set_static_paths([studio.clips_dir])
     is_private, has_sign_in = studio.settings.has_private_galleries, bool(studio.settings.auth)
-    card = studio.models()[0]
-    sizes = card.grid.sizes
     with gr.Blocks(title=wording.NAME, analytics_enabled=False, delete_cache=(3600, DELETE_UPLOADS_AFTER_S)) as page:
         visitor = part("visitor", "")
         part("header", None, words={"name": wording.NAME, "tagline": wording.TAGLINE})
         with gr.Row(elem_classes="fb-workbench"):
             with gr.Column(scale=5, min_width=320, elem_classes="fb-form"), gr.Tabs(selected="text") as tabs:
                 with gr.Tab(wording.TEXT_TAB, id="text"):
-                    text_tab = make_tab(TabPlan(studio, card, sizes, max_upload_bytes, needs_picture=False))
+                    text_tab = make_tab(TabPlan(studio, studio.models()[0], needs_picture=False))
                 with gr.Tab(wording.IMAGE_TAB, id="image"):
-                    image_tab = make_tab(TabPlan(studio, card, sizes, max_upload_bytes, needs_picture=True))
+                    image_tab = make_tab(TabPlan(studio, studio.models()[0], needs_picture=True))
             with gr.Column(scale=6, min_width=320, elem_classes="fb-stage-column"):
                 screen = stage(studio, is_private)
-        clips = gallery(studio, card, is_private, studio.settings.showcase)
+        clips = gallery(studio, is_private, studio.settings.showcase)
         part("footer", None, words={"honest": wording.HONEST}, links=_links(has_sign_in))
         for tab in (text_tab, image_tab):
             tab.follow_with(screen, visitor)
             _keep_draft(page, tab)
+        # What was fetched since the page was built can be chosen.
+        pickers = [tab.fields["model"] for tab in (text_tab, image_tab)]
+        page.load(lambda: [gr.update(choices=choices(studio))] * 2, None, pickers, queue=False, **QUIET)
         again, use_last_frame, reuse = _gallery_acts(studio, text_tab, image_tab)
         into_form = [tabs, *text_tab.fields.values(), *image_tab.fields.values()]
         clips.again(again, visitor, screen, concurrency_limit=None, **QUIET)
@@ -99,9 +100,8 @@ def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tupl
     @on_act(studio)
     def use_last_frame(visit: Visit, details: dict[str, Any]) -> list[Any]:
         clip = visit.clip(clip_of(details))
-        ratio = clip.request.aspect_ratio
-        picture = view(visit, visit.keep_last_frame(clip.id)) | {"ratio": ratio, "fit": "crop"}
-        values = {"picture": picture, "aspect_ratio": ratio}
+        picture = view(visit, visit.keep_last_frame(clip.id)) | {"fit": "crop"}
+        values = {"picture": picture, "aspect_ratio": clip.request.aspect_ratio}
         return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values)]
 
     @on_act(studio)
@@ -110,12 +110,13 @@ def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tupl
         values = present.form_from_request(request)
         if request.picture is None:
             return [gr.Tabs(selected="text"), *text_tab.updates(values), *image_tab.updates({})]
-        try:
-            picture = view(visit, request.picture)
-        except StudioError:
-            gr.Info(wording.PICTURE_STAYS, title=wording.NAME)
-            picture = {"name": None, "src": None}
-        values["picture"] = picture | {"ratio": request.aspect_ratio, "fit": request.picture_fit}
+        for field, name in (("picture", request.picture), ("last_picture", request.last_picture)):
+            picture: present.View = {"name": None, "src": None}
+            try:
+                picture = view(visit, name) if name else picture
+            except StudioError:
+                gr.Info(wording.PICTURE_STAYS, title=wording.NAME)
+            values[field] = picture | {"fit": request.picture_fit}
         return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values)]
 
     return again, use_last_frame, reuse

@@ -16,6 +16,7 @@ from studio.domain import MAX_SEED, Job, ModelCard, StudioError, VideoRequest
 from studio.service import Studio, Visit
 from studio.ui import present, wording
 from studio.ui.guard import on_form, on_page
+from studio.ui.model_note import model_note
 from studio.ui.parts import part
 from studio.ui.picture_drop import picture_drop
 
@@ -25,12 +26,10 @@ QUIET: Fields = {"show_progress": "hidden", "api_visibility": "private"}
 
 @dataclass(frozen=True)
 class TabPlan:
-    """What a tab is built from; `sizes` are each ratio's pixels."""
+    """What a tab is built from; `card` is the model that is chosen at first."""
 
     studio: Studio
     card: ModelCard
-    sizes: dict[str, tuple[int, int]]
-    max_upload_bytes: int
     needs_picture: bool
 
     @property
@@ -80,7 +79,8 @@ def make_tab(plan: TabPlan) -> MakeTab:
     with gr.Column(elem_classes=["fb-make", f"fb-make-{plan.key}"]):
         fields: Fields = {}
         if plan.needs_picture:
-            fields["picture"] = picture_drop(plan.studio, plan.sizes, plan.max_upload_bytes)
+            for name, is_last in (("picture", False), ("last_picture", True)):
+                fields[name] = picture_drop(plan.studio, plan.key, plan.card.grid.sizes, is_last)
         fields["prompt"], advice = _prompt(plan)
         fields["aspect_ratio"] = _shapes(plan)
         fields |= _sliders(plan.card)
@@ -88,19 +88,11 @@ def make_tab(plan: TabPlan) -> MakeTab:
         fields |= _more(plan)
         told = [fields["prompt"], fields["model"]]
         fields["prompt"].change(_advise(plan), told, advice, queue=False, trigger_mode="always_last", **QUIET)
-        note = part("advice", {}, words=wording.MODEL_NOTE)
+        note = model_note(plan.studio, plan.key)
         with gr.Row(elem_classes="fb-make-row"):
             button = gr.Button(wording.MAKE, variant="primary", size="lg", elem_classes="fb-make-button")
             _estimate(plan, fields)
         _follow_model(plan, fields, note, button)
-    if plan.needs_picture:
-        fields["aspect_ratio"].picked(
-            None,
-            [fields["aspect_ratio"], fields["picture"]],
-            fields["picture"],
-            js="(ratio, picture) => ({...(picture || {}), ratio})",
-            **QUIET,
-        )
     return MakeTab(plan, fields, button)
 
 
@@ -136,10 +128,12 @@ def _estimate(plan: TabPlan, fields: Fields) -> None:
     """The line under the button: what the clip will take here, as soon as that is known."""
     line = part("estimate", {})
     asked = ("aspect_ratio", "seconds", "num_inference_steps", "guidance_scale", "sound", "model")
+    # Which picture it will be makes no difference, but a model may need one.
+    given = {"prompt": plan.card.title, "picture": plan.key if plan.needs_picture else None}
 
     @on_page
     def estimate(*values: Any) -> Fields:
-        request = VideoRequest(prompt=plan.card.title, **dict(zip(asked, values, strict=True)))
+        request = VideoRequest(**given, **dict(zip(asked, values, strict=True)))
         try:
             return present.estimate_view(plan.studio.estimate(request))
         except StudioError:
@@ -154,11 +148,16 @@ def _estimate(plan: TabPlan, fields: Fields) -> None:
 
 
 def _shapes(plan: TabPlan) -> gr.HTML:
-    shapes = [
-        {"ratio": ratio, "name": wording.SHAPE_NAMES.get(ratio, ratio), "width": width, "height": height}
-        for ratio, (width, height) in plan.sizes.items()
-    ]
-    return part("shapes", shapes[0]["ratio"], words=wording.SHAPES, shapes=shapes, group=f"fb-shape-{plan.key}")
+    sizes = plan.card.grid.sizes
+    return part(
+        "shapes",
+        next(iter(sizes)),
+        words=wording.SHAPES,
+        names=wording.SHAPE_NAMES,
+        form=plan.key,
+        sizes=sizes,
+        group=f"fb-shape-{plan.key}",
+    )
 
 
 def _sliders(card: ModelCard) -> Fields:
@@ -170,15 +169,19 @@ def _sliders(card: ModelCard) -> Fields:
         }
 
 
+def choices(studio: Studio) -> list[tuple[str, str]]:
+    """What the picker offers: each model's title, with what is known of its use here, and its name."""
+    return [
+        (wording.choice(card.title, bool(studio.obstacle(card)), studio.can_fetch(card)), card.name)
+        for card in studio.models()
+    ]
+
+
 def _picker(plan: TabPlan) -> gr.Dropdown:
     """Every model, those that can't run here too: what they need is said once they are chosen."""
-    choices = [
-        (wording.unusable(card.title) if plan.studio.obstacle(card) else card.title, card.name)
-        for card in plan.studio.models()
-    ]
     # Any value comes through to our own check: the one of gr.Dropdown repeats what it was sent, and may break on it.
     return gr.Dropdown(
-        choices,
+        choices(plan.studio),
         value=plan.card.name,
         label=wording.MODEL,
         interactive=True,
@@ -190,23 +193,32 @@ def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Butto
     """What the chosen model is, needs and lacks; its limits and defaults; and no button where it can't be used."""
     names = ("seconds", "num_inference_steps", "guidance_scale", "negative_prompt", "sound")
 
+    def chosen(name: Any) -> ModelCard:
+        return next((card for card in plan.studio.models() if card.name == name), plan.card)
+
+    @on_page
+    def tell(name: Any) -> list[Any]:
+        card = chosen(name)
+        obstacle, can_fetch = plan.studio.obstacle(card), plan.studio.can_fetch(card)
+        view = present.model_view(card, obstacle, plan.needs_picture, can_fetch)
+        return [view, gr.update(interactive=view["can_make"])]
+
     @on_page
     def follow(name: Any, ratio: Any) -> list[Any]:
-        card = next((card for card in plan.studio.models() if card.name == name), plan.card)
-        view = present.model_view(card, plan.studio.obstacle(card), plan.needs_picture)
+        card = chosen(name)
         bounds, values = present.bounds(card), present.defaults(card)
         is_offered = isinstance(ratio, str) and ratio in card.grid.sizes
         shape = gr.skip() if is_offered else next(iter(card.grid.sizes))
-        return [
-            *(gr.update(**bounds.get(field, {}), **values.get(field, {})) for field in names),
-            shape,
-            view,
-            gr.update(interactive=view["can_make"]),
-        ]
+        return [*(gr.update(**bounds.get(field, {}), **values.get(field, {})) for field in names), shape]
 
+    @on_page
+    def welcome(name: Any) -> list[Any]:
+        return [*tell(name), gr.update(choices=choices(plan.studio))]
+
+    fields["model"].change(tell, fields["model"], [note, button], queue=False, **QUIET)
+    note.fetched(welcome, fields["model"], [note, button, fields["model"]], queue=False, **QUIET)
     # Only what a visitor chooses: settings that are put back into the form bring their own values.
-    inputs = [fields["model"], fields["aspect_ratio"]]
-    outputs = [*(fields[field] for field in names), fields["aspect_ratio"], note, button]
+    inputs, outputs = [fields["model"], fields["aspect_ratio"]], [fields[field] for field in (*names, "aspect_ratio")]
     fields["model"].input(follow, inputs, outputs, queue=False, **QUIET)
 
 
@@ -217,7 +229,9 @@ def _more(plan: TabPlan) -> Fields:
         return {
             "model": _picker(plan),
             "guidance_scale": _slider(wording.GUIDANCE, low, high, card.default_guidance, 0.5, wording.GUIDANCE_HINT),
-            "negative_prompt": gr.Textbox(label=wording.NEGATIVE, lines=2, interactive=True),
+            "negative_prompt": gr.Textbox(
+                label=wording.NEGATIVE, info=wording.NEGATIVE_HINT, lines=2, interactive=True
+            ),
             "sound": gr.Checkbox(card.has_sound, label=wording.SOUND, interactive=card.has_sound),
         }
 

@@ -1,4 +1,4 @@
-"""The picture that a clip starts from: taken by the page, read and kept by the studio, shown with its crop."""
+"""The pictures that a clip starts from and ends with: taken by the page, kept by the studio, shown with their crop."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from studio.ui.parts import part
 VIEW_PX = 720
 
 
-def picture_drop(studio: Studio, sizes: dict[str, tuple[int, int]], max_upload_bytes: int) -> gr.HTML:
-    """The part whose value is {name, width, height, src, ratio, fit}; `sizes` are each ratio's pixels."""
+def picture_drop(studio: Studio, form: str, sizes: dict[str, tuple[int, int]], is_last: bool) -> gr.HTML:
+    """The part of `form` whose value is {name, width, height, src, fit}; `sizes` are each ratio's pixels at first."""
 
     @for_part(studio)
     def take_picture(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
@@ -29,15 +29,17 @@ def picture_drop(studio: Studio, sizes: dict[str, tuple[int, int]], max_upload_b
             # The studio has its own copy; Gradio's would lie in its temporary folder for ever.
             upload.unlink(missing_ok=True)
 
-    ratio = next(iter(sizes))
     return part(
         "picture",
-        {"ratio": ratio, "fit": "crop"},
+        {"fit": "crop"},
         functions=(take_picture,),
-        words=wording.PICTURE,
+        words=wording.PICTURE | (wording.LAST_PICTURE if is_last else {}),
+        form=form,
         sizes=sizes,
-        limit=max_upload_bytes // 1_000_000,
-        group="fb-fit",
+        limit=studio.settings.max_upload_bytes // 1_000_000,
+        group=f"fb-fit-{'last' if is_last else 'first'}",
+        isLast=is_last,
+        canEnd=False,
     )
 
 

@@ -27,6 +27,7 @@ from studio.domain import (
     VideoRequest,
     WasStopped,
 )
+from studio.service import Download
 from studio.ui import wording
 
 View = dict[str, Any]
@@ -38,6 +39,7 @@ def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRe
     Raises StudioError when a picture is needed and none was chosen.
     """
     picture, fit = _picture(values.get("picture"))
+    last_picture, _ = _picture(values.get("last_picture"))
     if needs_picture and picture is None:
         raise StudioError(wording.PICTURE_FIRST)
     return VideoRequest(
@@ -52,11 +54,12 @@ def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRe
         model=values["model"],
         picture=picture,
         picture_fit=fit,
+        last_picture=last_picture,
     )
 
 
 def form_from_request(request: VideoRequest) -> View:
-    """The widgets' values by name that would ask for `request` once more, seed kept. The picture is left out."""
+    """The widgets' values by name that would ask for `request` once more, seed kept. Pictures are left out."""
     return {
         "prompt": request.prompt,
         "aspect_ratio": request.aspect_ratio,
@@ -93,7 +96,7 @@ def defaults(card: ModelCard) -> dict[str, View]:
     return values if card.has_negative_prompt else values | {"negative_prompt": {"value": ""}}
 
 
-def model_view(card: ModelCard, obstacle: str, needs_picture: bool) -> View:
+def model_view(card: ModelCard, obstacle: str, needs_picture: bool, can_fetch: bool = False) -> View:
     """What the form says of the chosen model, and whether a clip can be asked of it: in this tab, on this machine."""
     if not obstacle and needs_picture and not card.can_begin_with_picture:
         obstacle = wording.words_only(card.title)
@@ -104,12 +107,57 @@ def model_view(card: ModelCard, obstacle: str, needs_picture: bool) -> View:
         for word, can in (
             ("sound", card.has_sound),
             ("extending", card.can_extend),
+            ("ending", card.can_end_with_picture or not needs_picture or not card.can_begin_with_picture),
             ("negative", card.has_negative_prompt),
         )
         if not can
     ]
     said = [obstacle, card.description, *(wording.MODEL_LACKS[word] for word in lacks), wording.licence(card.licence)]
-    return {"sentence": " ".join(filter(None, said)), "can_make": not obstacle}
+    return {
+        "name": card.name,
+        "title": card.title,
+        "sentence": " ".join(filter(None, said)),
+        "can_make": not obstacle,
+        "sizes": card.grid.sizes,
+        "canEnd": card.can_end_with_picture,
+        "canFetch": can_fetch,
+    }
+
+
+def download_view(download: Download, card: ModelCard) -> View:
+    """What the page shows of the fetching of a model's files; `go` is the button's label, empty where there is none."""
+    left = download.total_bytes - download.have_bytes
+    view: View = {
+        "state": download.state,
+        "busy": download.is_busy,
+        "sentence": download.sentence or wording.DOWNLOADS[download.state],
+        "counted": "",
+        "fraction": download.have_bytes / download.total_bytes if download.total_bytes else 0,
+        "go": "",
+    }
+    if download.state == "known":
+        sizes = (wording.takes(left, download.free_bytes), wording.licence(card.licence))
+        return view | {"counted": " ".join(sizes), "go": wording.fetch(left)}
+    if download.state in ("fetching", "stopped") and download.total_bytes:
+        view["counted"] = wording.come(download.have_bytes, download.total_bytes, download.bytes_per_s)
+    if download.state == "stopped" or (download.state == "failed" and download.have_bytes):
+        view["go"] = wording.DOWNLOADS["go on"]
+    return view
+
+
+def extensions(cards: tuple[ModelCard, ...]) -> dict[str, View]:
+    """By model, how much longer it makes a clip at once, or why it can't."""
+    return {
+        card.name: {
+            "shortest": card.limits.min_seconds,
+            "longest": card.limits.max_seconds,
+            "usual": card.default_seconds,
+            "longestPrompt": card.limits.max_prompt_chars,
+        }
+        if card.can_extend
+        else {"cannot": wording.no_extension(card.title)}
+        for card in cards
+    }
 
 
 def keeps_seed(value: object) -> bool:
@@ -187,6 +235,7 @@ def clip_view(clip: Clip, clips_dir: Path) -> View:
     return {
         "id": clip.id,
         "number": clip.number,
+        "model": clip.request.model,
         "prompt": clip.request.prompt,
         "video": file_address(clips_dir / clip.video),
         "poster": file_address(clips_dir / clip.poster),

@@ -58,6 +58,7 @@ def stage(studio: Studio, is_private: bool) -> gr.HTML:
         words=wording.STAGE,
         actions=wording.ACTIONS,
         hints=wording.ACTION_HINTS,
+        extensions=present.extensions(studio.models()),
         isPrivate=is_private,
     )
 

@@ -36,11 +36,13 @@ MORE = "More"
 GUIDANCE = "Guidance"
 GUIDANCE_HINT = "How closely the clip follows your words."
 NEGATIVE = "What you don't want to see"
+NEGATIVE_HINT = "Works through guidance above 1."
 SOUND = "Make sound too"
 MODEL = "Model"
 MODEL_LACKS = {
     "sound": "It makes no sound.",
     "extending": "It can't extend a clip.",
+    "ending": "It can't end with a picture.",
     "negative": "It takes no negative prompt.",
 }
 
@@ -70,7 +72,7 @@ NOT_UPLOADED = "Please send the picture along with the call; a path or an addres
 
 # Shown under Gradio's own heading on its sign-in page.
 SIGN_IN = "Please sign in to see your clips and to make new ones."
-PICTURE_STAYS = "The picture that this clip started from is not yours or no longer here; please choose one."
+PICTURE_STAYS = "A picture that this clip was made from is not yours or no longer here; please choose one."
 FIRST_RUN = "The first clip on this machine will show how long one takes."
 
 FOOTER_LINKS = {"health": "Health", "sign_out": "Sign out"}
@@ -114,6 +116,7 @@ ACTION_HINTS = {
     "delete": "Remove the clip for good",
     "show": "Put the clip into the showcase",
     "unshow": "Take the clip out of the showcase",
+    "noModel": "The model of this clip is no longer here.",
 }
 
 GALLERY_WORDS = {
@@ -197,13 +200,38 @@ SEED = {
     "keep": "Keep this seed",
     "keepHint": "The same seed with the same settings makes the same clip. Not kept, each clip gets a new one.",
 }
-SHAPES = {"label": SHAPE}
-MODEL_NOTE = {"label": "About the model"}
+LAST_PICTURE = {
+    "label": "The last picture, if you like",
+    "drop": "Drop the picture here that the clip ends with",
+    "choose": "Choose the last picture",
+    "cannotEnd": "{model} can't end with a picture; please remove this one.",
+}
+SHAPES = {"label": SHAPE, "lacks": "{model} makes no clips in the greyed shapes."}
+MODEL_NOTE = {
+    "label": "About the model",
+    "fetching": "The model's files",
+    "look": "Fetch it here…",
+    "stop": "Stop",
+    "progress": "Fetched so far",
+    "offline": "Connection lost; the fetching goes on without this page. Reconnecting…",
+}
+DOWNLOADS = {
+    "none": "",
+    "asking": "Asking the hub what it takes…",
+    "known": "",
+    "fetching": "The model is being fetched; you may close this page meanwhile.",
+    "stopped": "Stopped; what has come stays.",
+    "failed": "",
+    "done": "",
+    "go on": "Go on",
+}
 ADVICE = {"label": "About your words"}
 
 
-def unusable(title: str) -> str:
-    return f"{title} (can't run here)"
+def choice(title: str, has_obstacle: bool, can_fetch: bool) -> str:
+    if can_fetch:
+        return f"{title} (to be fetched)"
+    return f"{title} (can't run here)" if has_obstacle else title
 
 
 def words_only(title: str) -> str:
@@ -212,6 +240,25 @@ def words_only(title: str) -> str:
 
 def pictures_only(title: str) -> str:
     return f"{title} starts from a picture; the other tab is for it."
+
+
+def takes(missing_bytes: int, free_bytes: int) -> str:
+    return f"{size(missing_bytes)} come from the hub; {size(free_bytes)} are free here."
+
+
+def fetch(missing_bytes: int) -> str:
+    return f"Fetch {size(missing_bytes)}"
+
+
+def come(have_bytes: int, total_bytes: int, bytes_per_s: float) -> str:
+    parts = [f"{size(have_bytes)} of {size(total_bytes)}"]
+    if bytes_per_s:
+        parts += [f"{size(bytes_per_s)}/s", remaining((total_bytes - have_bytes) / bytes_per_s)]
+    return " · ".join(parts)
+
+
+def no_extension(title: str) -> str:
+    return f"{title} can't extend a clip."
 
 
 def licence(name: str) -> str:

@@ -42,6 +42,7 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         pipelines.wan_vace, ("words", "picture", "last picture", "extension"), (8, 4), 5, arguments=SHORT
     ),
     "tiny-hunyuan-1.5": Checkpoint(pipelines.hunyuan15, ("words",), (8, 4)),
+    "tiny-hunyuan-1.5-i2v": Checkpoint(lambda: pipelines.hunyuan15(True), ("picture", "extension"), (8, 4)),
     "tiny-kandinsky-6": Checkpoint(
         pipelines.kandinsky6, ("words", "picture", "extension", "sound"), (8, 4), arguments=SHORT
     ),

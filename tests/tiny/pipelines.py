@@ -25,6 +25,7 @@ from diffusers import (
 from diffusers.guiders import ClassifierFreeGuidance
 from diffusers.pipelines.ltx2 import LTX2TextConnectors
 from diffusers.pipelines.ltx2.vocoder import LTX2Vocoder
+from transformers import SiglipImageProcessor, SiglipVisionConfig, SiglipVisionModel
 
 from tests.tiny import words
 
@@ -135,12 +136,13 @@ def skyreels() -> Any:
     return _wan("SkyReelsV2DiffusionForcingPipeline", transformer, vae, shift=8.0)
 
 
-def hunyuan15() -> Any:
+def hunyuan15(is_from_pictures: bool = False) -> Any:
     torch.manual_seed(0)
     transformer = HunyuanVideo15Transformer3DModel(
         in_channels=9, out_channels=4, num_attention_heads=2, attention_head_dim=8, num_layers=2,
         num_refiner_layers=1, mlp_ratio=2.0, patch_size=1, patch_size_t=1, text_embed_dim=16,
-        text_embed_2_dim=words.DIM, image_embed_dim=12, rope_axes_dim=(2, 2, 4), target_size=16, task_type="t2v",
+        text_embed_2_dim=words.DIM, image_embed_dim=12, rope_axes_dim=(2, 2, 4), target_size=16,
+        task_type="i2v" if is_from_pictures else "t2v",
     )  # fmt: skip
     vae = kit.AutoencoderKLHunyuanVideo15(
         in_channels=3, out_channels=3, latent_channels=4, block_out_channels=(16, 16, 16), layers_per_block=1,
@@ -151,11 +153,21 @@ def hunyuan15() -> Any:
     last = vae.decoder.conv_out.conv.weight.data
     last[:] = last.mean((2, 3, 4), keepdim=True)
     tokenizer = words.qwen_tokenizer()
-    return diffusers.HunyuanVideo15Pipeline(
-        text_encoder=words.qwen_text(tokenizer), tokenizer=tokenizer, transformer=transformer, vae=vae,
-        scheduler=FlowMatchEulerDiscreteScheduler(shift=7.0), text_encoder_2=words.t5(),
-        tokenizer_2=words.byte_tokenizer(), guider=ClassifierFreeGuidance(guidance_scale=6.0),
-    )  # fmt: skip
+    parts: dict[str, Any] = {
+        "text_encoder": words.qwen_text(tokenizer), "tokenizer": tokenizer, "transformer": transformer, "vae": vae,
+        "scheduler": FlowMatchEulerDiscreteScheduler(shift=7.0), "text_encoder_2": words.t5(),
+        "tokenizer_2": words.byte_tokenizer(), "guider": ClassifierFreeGuidance(guidance_scale=6.0),
+    }  # fmt: skip
+    if not is_from_pictures:
+        return diffusers.HunyuanVideo15Pipeline(**parts)
+    eyes = SiglipVisionConfig(
+        hidden_size=12, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2, image_size=16, patch_size=8
+    )
+    return diffusers.HunyuanVideo15ImageToVideoPipeline(
+        image_encoder=SiglipVisionModel(eyes).eval(),
+        feature_extractor=SiglipImageProcessor(size={"height": 16, "width": 16}),
+        **parts,
+    )
 
 
 def kandinsky6() -> Any:

@@ -19,6 +19,7 @@ from drawing import DrawingExecutor
 from running import free_port
 
 from studio.domain import Clip, Done, VideoRequest
+from studio.engine.catalog import BUILT_IN, Catalog
 from studio.service import Studio, Visit
 from studio.settings import Settings
 from studio.store.library import Library
@@ -53,12 +54,12 @@ class House:
 
 
 @contextmanager
-def served(folder: Path, **values: Any) -> Iterator[House]:
+def served(folder: Path, models: Catalog = BUILT_IN, **values: Any) -> Iterator[House]:
     """A house with these settings, in a folder of its own under this one, its page served as app.py serves it."""
     settings = Settings(**{"data_dir": folder / uuid.uuid4().hex, "min_free_disk_bytes": 0, **values})
     library, executor = Library(settings.data_dir), DrawingExecutor()
-    studio = Studio(settings, library, executor)
-    page = build_interface(studio, settings.max_upload_bytes)
+    studio = Studio(settings, library, executor, models)
+    page = build_interface(studio)
     options = launch_options(settings.max_upload_bytes) | access_options(studio)
     port = free_port()
     _, address, _ = page.launch(

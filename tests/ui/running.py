@@ -101,6 +101,15 @@ class Visitor:
         return self.page.locator(".fb-shelf-own .fb-card")
 
     @property
+    def picture(self) -> Locator:
+        """The one that a clip starts from; the one that it ends with comes after it."""
+        return self.page.locator(".fb-picture").first
+
+    @property
+    def last_picture(self) -> Locator:
+        return self.page.locator(".fb-picture").last
+
+    @property
     def stage(self) -> Locator:
         return self.page.locator(".fb-stage")
 

@@ -158,9 +158,9 @@ def test_last_frame_and_settings_go_back_into_the_form(own_app: App, visit: Visi
     more.click()
     visitor.press(wording.ACTIONS["frame"], visitor.cards.first)
     expect(visitor.page.get_by_role("tab", name=wording.IMAGE_TAB)).to_have_attribute("aria-selected", "true")
-    expect(visitor.page.locator(".fb-picture-frame img")).to_be_visible()
+    expect(visitor.picture.locator("img")).to_be_visible()
     expect(visitor.page.get_by_role("radio", name="Tall 9:16").locator("visible=true")).to_be_checked()
-    expect(visitor.page.locator(".fb-picture .fb-facts")).to_have_text("128 × 224 → 128 × 224")
+    expect(visitor.picture.locator(".fb-facts")).to_have_text("128 × 224 → 128 × 224")
 
 
 def test_delete_asks_once(own_app: App, visit: Visit) -> None:
@@ -186,14 +186,14 @@ def test_clip_starts_from_a_picture_with_its_crop_drawn(app: App, visit: Visit, 
     visitor.press(wording.MAKE)
     expect(visitor.page.get_by_test_id("toast-body")).to_contain_text(wording.PICTURE_FIRST)
     visitor.page.get_by_label(wording.PICTURE["choose"]).set_input_files(tmp_path / "blue.png")
-    expect(visitor.page.locator(".fb-picture .fb-facts")).to_have_text("600 × 600 → 224 × 128")
-    frame, crop = (visitor.page.locator(f".fb-{name}").bounding_box() for name in ("picture-frame", "crop"))
+    expect(visitor.picture.locator(".fb-facts")).to_have_text("600 × 600 → 224 × 128")
+    frame, crop = (visitor.picture.locator(f".fb-{name}").bounding_box() for name in ("picture-frame", "crop"))
     assert frame is not None
     assert crop is not None
     assert crop["width"] == pytest.approx(frame["width"], abs=2)
     assert crop["width"] / crop["height"] == pytest.approx(224 / 128, rel=0.02)
     visitor.page.get_by_label(wording.PICTURE["pad"]).check()
-    expect(visitor.page.locator(".fb-crop")).to_be_hidden()
+    expect(visitor.picture.locator(".fb-crop")).to_be_hidden()
     visitor.quick()
     visitor.press(wording.MAKE)
     visitor.expect_ready(kept + 1)
@@ -204,7 +204,7 @@ def test_bad_picture_gets_one_sentence(app: App, visit: Visit, tmp_path: Path) -
     visitor = visit(app.address)
     visitor.page.get_by_role("tab", name=wording.IMAGE_TAB).click()
     visitor.page.get_by_label(wording.PICTURE["choose"]).set_input_files(tmp_path / "no.png")
-    expect(visitor.page.locator(".fb-picture-note")).to_contain_text("no picture")
+    expect(visitor.picture.locator(".fb-picture-note")).to_contain_text("no picture")
     assert "Traceback" not in app.log
 
 

@@ -28,7 +28,10 @@ VALUES: list[Any] = [
     ["0" * 32] * 5000, {}, {"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}, {"a": {"b": 1}}, {"$gt": 1},
 ]  # fmt: skip
 FEW: list[Any] = [None, True, -1, float("nan"), "../../etc/passwd", SURROGATE, LONG, [], {}]
-KEYS = ("jobs", "job", "clip", "before", "shelf", "preview", "path", "keep", "yes", "seconds", "prompt", "action")
+KEYS = (
+    "jobs", "job", "clip", "before", "shelf", "preview", "path", "keep", "yes", "seconds", "prompt",
+    "action", "model",
+)  # fmt: skip
 TRACES = ("Traceback", 'File "', "Error:", "Exception", "/site-packages/")
 
 

@@ -27,6 +27,7 @@ from studio.domain import (
     WasStopped,
 )
 from studio.engine import catalog
+from studio.service import Download
 from studio.ui import present, wording
 
 FORM = {
@@ -196,6 +197,43 @@ def test_a_model_says_what_it_lacks_and_whether_it_can_be_used_here() -> None:
     assert not absent["can_make"]
     assert absent["sentence"].startswith("It needs more. ")
     assert wan.licence in absent["sentence"]
+
+
+def test_the_last_picture_goes_into_the_request_fitted_as_the_first() -> None:
+    pictures = {"picture": {"name": "abc.png", "fit": "pad"}, "last_picture": {"name": "def.png", "fit": "crop"}}
+    request = present.request_from_form({**FORM, **pictures}, needs_picture=True)
+    assert (request.picture, request.last_picture, request.picture_fit) == ("abc.png", "def.png", "pad")
+
+
+def test_each_model_says_how_far_it_extends_or_that_it_cannot() -> None:
+    told = present.extensions(catalog.BUILT_IN.models())
+    assert told["pocket"] == {"shortest": 1.0, "longest": 3.0, "usual": 2.0, "longestPrompt": 1000}
+    assert told["wan-2.1-1.3b"] == {"cannot": "Wan 2.1 1.3B can't extend a clip."}
+
+
+@pytest.mark.parametrize(
+    ("download", "said"),
+    [
+        (Download(), ("", "", "")),
+        (Download("asking"), (wording.DOWNLOADS["asking"], "", "")),
+        (
+            Download("known", 30_000_000_000, 5_000_000_000, 99_000_000_000),
+            ("", "25.0 GB come from the hub; 99.0 GB are free here. Licence: Apache-2.0.", "Fetch 25.0 GB"),
+        ),
+        (
+            Download("fetching", 30_000_000_000, 5_000_000_000, 0, 50_000_000.0),
+            (wording.DOWNLOADS["fetching"], "5.0 GB of 30.0 GB · 50 MB/s · about 8 min 20 s left", ""),
+        ),
+        (Download("stopped", 30_000_000, 6_000_000), (wording.DOWNLOADS["stopped"], "6.0 MB of 30 MB", "Go on")),
+        (Download("failed", sentence="No room."), ("No room.", "", "")),
+        (Download("failed", 30_000_000, 6_000_000, sentence="It broke off."), ("It broke off.", "", "Go on")),
+    ],
+)
+def test_a_download_says_how_it_stands(download: Download, said: tuple[str, str, str]) -> None:
+    view = present.download_view(download, catalog.BUILT_IN.card("wan-2.2-5b"))
+    assert (view["sentence"], view["counted"], view["go"]) == said
+    assert view["busy"] == (download.state in ("asking", "fetching"))
+    assert 0 <= view["fraction"] <= 1
 
 
 def test_the_form_follows_the_model() -> None:

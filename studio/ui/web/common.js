@@ -31,6 +31,17 @@ const tell = (name, detail) => document.dispatchEvent(new CustomEvent('flipbook:
 const hear = (name, act) =>
   document.addEventListener('flipbook:' + name, (event) => element.isConnected && act(event.detail));
 
+// What one part of a form says to its others, kept for those that come to life later: {model, ratio, fit}.
+const forms = (window.flipbookForms ||= {});
+const shared = () => forms[given.form] || {};
+function share(news) {
+  const now = shared();
+  if (Object.keys(news).every((key) => now[key] === news[key])) return;
+  forms[given.form] = { ...now, ...news };
+  tell('form', given.form);
+}
+const hearForm = (act) => hear('form', (form) => form === given.form && act());
+
 // Text goes in as textContent only: prompts are other people's words.
 function make(tag, className, text) {
   const node = document.createElement(tag);
@@ -46,8 +57,12 @@ function drawFacts(node, text) {
   return node;
 }
 
+// How much longer a clip's own model can make it, or why it can't.
+const extensionOf = (clip) => given.extensions[clip.model] || { cannot: given.hints.noModel };
+
 function actionButton(clip, action) {
   let button;
+  const cannot = action === 'extend' ? extensionOf(clip).cannot : '';
   if (action === 'download') {
     button = make('a', 'fb-button');
     button.href = clip.video;
@@ -55,9 +70,10 @@ function actionButton(clip, action) {
   } else {
     button = make('button', 'fb-button');
     button.type = 'button';
+    button.disabled = Boolean(cannot);
     button.addEventListener('click', () => tell('act', { action, clip }));
   }
   button.append(make('span', 'fb-icon fb-icon-' + action), make('span', '', given.actions[action]));
-  button.title = given.hints[action];
+  button.title = cannot || given.hints[action];
   return button;
 }

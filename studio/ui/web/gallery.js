@@ -157,7 +157,12 @@ async function askDelete(clip) {
 
 async function askExtend(clip) {
   const dialog = find('.fb-ask-extend');
-  find('textarea', dialog).value = clip.prompt;
+  const { shortest, longest, usual, longestPrompt } = extensionOf(clip);
+  Object.assign(find('textarea', dialog), { value: clip.prompt, maxLength: longestPrompt });
+  // The bounds first: a value outside of the old ones would be cut to them.
+  Object.assign(seconds, { min: shortest, max: longest });
+  seconds.value = usual;
+  shownSeconds();
   if (!(await answer(dialog, clip))) return;
   const prompt = find('textarea', dialog).value;
   trigger('again', { action: 'extend', clip: clip.id, seconds: Number(seconds.value), prompt, n: ++asked });
@@ -185,7 +190,6 @@ async function favour(clip, yes) {
 const seconds = find('.fb-ask-extend input');
 const shownSeconds = () => (find('.fb-ask-extend output').textContent = seconds.value);
 seconds.addEventListener('input', shownSeconds);
-shownSeconds();
 
 let asked = 0;
 hear('act', ({ action, clip, yes }) => {

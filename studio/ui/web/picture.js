@@ -1,5 +1,6 @@
 // Takes a picture by choosing, dropping or pasting, and draws on it what the chosen shape will keep.
-// The value is {name, width, height, src, ratio, fit}; the server reads and keeps the picture, and says its name.
+// The value is {name, width, height, src, fit}; the server reads and keeps the picture, and says its name.
+// The one that a clip ends with is fitted as the first, and shown where the model can end with one.
 const drop = find('.fb-drop'), file = find('input[type=file]'), view = find('.fb-picture-view');
 const frame = find('.fb-picture-frame'), image = find('img'), crop = find('.fb-crop'), note = find('.fb-picture-note');
 const value = () => props.value || {};
@@ -11,16 +12,25 @@ function change(more) {
 }
 
 function draw() {
-  const { name, src, width, height, ratio, fit } = value();
+  const { name, src, width, height } = value();
+  if (!given.isLast) share({ fit: value().fit || 'crop' });
+  const { ratio, fit = 'crop', model = given } = shared();
   view.hidden = !name;
   drop.hidden = Boolean(name);
-  for (const choice of element.querySelectorAll('.fb-fit input')) choice.checked = choice.value === (fit || 'crop');
+  if (given.isLast) drawAbility(model, Boolean(name));
+  for (const choice of element.querySelectorAll('.fb-fit input')) choice.checked = choice.value === fit;
   if (!name) return void image.removeAttribute('src');
   if (image.getAttribute('src') !== src) image.src = src;
-  const [frameWidth, frameHeight] = given.sizes[ratio] || [width, height];
+  const [frameWidth, frameHeight] = model.sizes[ratio] || [width, height];
   find('.fb-facts').textContent = `${width} × ${height} → ${frameWidth} × ${frameHeight}`;
   if (fit === 'pad') drawPad(width / height, frameWidth / frameHeight);
   else drawCrop(width / height, frameWidth / frameHeight);
+}
+
+// A picture that was given to another model stays to be seen, with the way to be rid of it.
+function drawAbility(model, hasPicture) {
+  find('.fb-picture').hidden = !model.canEnd && !hasPicture;
+  say(model.canEnd || !hasPicture ? '' : words.cannotEnd.replace('{model}', model.title));
 }
 
 // The picture fills the frame; the box shows what is kept, the rest is greyed by its wide shadow.
@@ -66,6 +76,11 @@ async function take(chosen) {
   }
 }
 
+if (given.isLast) {
+  find('.fb-picture').classList.add('fb-last');
+  find('.fb-fit').remove();
+}
+
 function say(sentence) {
   note.textContent = sentence;
 }
@@ -89,7 +104,10 @@ for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
 }
 document.addEventListener('paste', (event) => {
   const pasted = [...event.clipboardData.files].find((item) => item.type.startsWith('image/'));
-  if (pasted && element.offsetParent) take(pasted);
+  const focused = document.activeElement.closest('.fb-picture');
+  const isMeant = focused ? element.contains(focused) : !given.isLast;
+  if (pasted && isMeant && element.offsetParent) take(pasted);
 });
 watch('value', draw);
+hearForm(draw);
 draw();

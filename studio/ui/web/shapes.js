@@ -1,24 +1,47 @@
 // The shapes of a clip as drawn choices: real radio buttons, so the keyboard works as everywhere.
-const choices = given.shapes.map(({ ratio, name, width, height }) => {
+// What the chosen model lacks of the usual ones is greyed; what only some models have is there with them.
+const row = find('.fb-shape-row'), note = find('.fb-shape-note');
+const offered = () => (shared().model || given).sizes;
+
+function choice(ratio, [width, height], isOffered) {
   const label = make('label', 'fb-shape'), input = make('input'), box = make('span', 'fb-shape-box');
-  Object.assign(input, { type: 'radio', name: given.group, value: ratio });
-  input.setAttribute('aria-label', `${name} ${ratio}`);
+  const name = given.names[ratio] || '';
+  Object.assign(input, { type: 'radio', name: given.group, value: ratio, disabled: !isOffered });
+  Object.assign(input, { checked: ratio === props.value });
+  input.setAttribute('aria-label', `${name} ${ratio}`.trim());
   const sheet = make('span', 'fb-shape-sheet');
   sheet.style.aspectRatio = `${width} / ${height}`;
   sheet.style[width > height ? 'width' : 'height'] = '34px';
   box.append(sheet);
   label.append(input, box, make('span', 'fb-shape-name', name), make('span', 'fb-shape-ratio', ratio));
-  find('.fb-shape-row').append(label);
-  return input;
-});
+  if (!isOffered) label.title = lacks();
+  return label;
+}
+
+const lacks = () => words.lacks.replace('{model}', shared().model.title);
+
+function build() {
+  const sizes = { ...given.sizes, ...offered() };
+  row.replaceChildren(...Object.keys(sizes).map((ratio) => choice(ratio, sizes[ratio], ratio in offered())));
+  note.textContent = Object.keys(given.sizes).every((ratio) => ratio in offered()) ? '' : lacks();
+  draw();
+}
 
 function draw() {
-  for (const choice of choices) choice.checked = choice.value === props.value;
+  for (const input of row.querySelectorAll('input')) input.checked = input.value === props.value;
+  share({ ratio: props.value });
 }
 
 element.addEventListener('change', (event) => {
   props.value = event.target.value;
+  share({ ratio: props.value });
   trigger('picked', { ratio: props.value });
 });
+let built = null; // the sizes that the choices stand for
+hearForm(() => {
+  if (built === offered()) return;
+  built = offered();
+  build();
+});
 watch('value', draw);
-draw();
+build();
