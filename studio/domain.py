@@ -92,8 +92,9 @@ class ModelCard:
     """One row of the catalog.
 
     `family` speaks its dialect and `pipeline` is its class in diffusers; `source` is a folder or a hub id, empty for
-    Pocket. `memory_bytes` is what its weights and a clip take of a GPU, 0 where a processor will do. `arguments` go to
-    every call as they are.
+    Pocket. `memory_bytes` is what its weights and a clip take of a GPU, 0 where a processor will do; of these,
+    `transformer_bytes` and `encoder_bytes` are the weights that denoise and those that read the prompt. `arguments` go
+    to every call as they are.
     """
 
     name: str
@@ -110,6 +111,8 @@ class ModelCard:
     pipeline: str
     source: str = ""
     memory_bytes: int = 0
+    transformer_bytes: int = 0
+    encoder_bytes: int = 0
     has_negative_prompt: bool = True
     can_begin_with_picture: bool = True
     must_begin_with_picture: bool = False

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from studio import estimate
 from studio.domain import EVERYONE, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest
-from studio.engine import catalog, checkpoint
+from studio.engine import catalog, checkpoint, memory
 from studio.engine.catalog import BUILT_IN, Advice, Catalog
 from studio.engine.pipeline import VideoPipeline
 from studio.executors import Executor, Readiness
@@ -156,9 +156,11 @@ class Studio:
 
 
 def _executor(settings: Settings, library: Library, models: Catalog) -> Executor:
-    """Who carries out the jobs; StudioError where the engine's package is missing."""
+    """Who carries out the jobs; StudioError where a package that the settings ask for is missing."""
+    if settings.memory_plan == "int8" and find_spec("torchao") is None:
+        raise StudioError(memory.NO_TORCHAO)
     if settings.engine == "local":
-        return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models))
+        return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan))
     if settings.engine == "zero":
         return _zero_executor(settings, library, models)
     if find_spec("ray") is None:
@@ -180,7 +182,9 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
 
     # There torch says that it has CUDA, but only the function that borrows a GPU does.
     processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu", models))
-    gpu = VideoPipeline(settings.pocket_dir, "cuda", models)
+    # The hub says what a GPU has only where one is lent, and lends a large one.
+    gpu_plan = "full" if settings.memory_plan == "auto" else settings.memory_plan
+    gpu = VideoPipeline(settings.pocket_dir, "cuda", models, gpu_plan)
     lent = [card.name for card in models.models() if card.source and checkpoint.is_here(card)]
     # `spaces` packs what the main thread has loaded before the page is launched.
     for name in lent[:1]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from studio.domain import ModelCard, StudioError
-from studio.engine import checkpoint, device
+from studio.engine import checkpoint, device, memory
 from studio.engine.rows import GB, ROWS
 
 POCKET_DIR = Path(__file__).parent.parent.parent / "assets" / "pocket"
@@ -50,12 +50,14 @@ class Catalog:
 BUILT_IN = Catalog(ROWS)
 
 
-def obstacle(card: ModelCard, wanted_device: str) -> str:
+def obstacle(card: ModelCard, wanted_device: str, wanted_plan: str = "auto") -> str:
     """Why this machine can't run the model, in one sentence with what it needs; empty where it can."""
-    memory_bytes = 0 if wanted_device == "cpu" else device.gpu_memory_bytes()
-    if memory_bytes < card.memory_bytes:
-        has = f"has one with {memory_bytes / GB:.0f} GB" if memory_bytes else "has none that may be used"
-        return f"{card.title} needs a graphics card with {card.memory_bytes / GB:.0f} GB of memory; this machine {has}."
+    whole = device.whole_memory(wanted_device)
+    if card.memory_bytes and not memory.is_enough(card, wanted_plan, whole):
+        has = "has none that may be used"
+        if whole.device_bytes:
+            has = f"has one with {whole.device_bytes / GB:.0f} GB and {whole.host_bytes / GB:.0f} GB of main memory"
+        return f"{card.title} needs {memory.told_needs(card, wanted_plan)}; this machine {has}."
     if not checkpoint.is_here(card):
         return f"{card.title} is not on this machine yet; `hf download {card.source}` fetches it."
     return ""

@@ -16,7 +16,7 @@ import numpy as np
 
 from studio.domain import ModelCard, Orders, Progress, Report, Stopped, StudioError, VideoRequest
 from studio.engine import device as devices
-from studio.engine import grid
+from studio.engine import grid, memory
 from studio.engine.catalog import BUILT_IN, POCKET_DIR, Catalog
 from studio.engine.device import Plan
 from studio.engine.families import Family, Shot, Sounding, cogvideox, hunyuan15, kandinsky6, ltx2, skyreels, wan
@@ -51,10 +51,17 @@ class Generated:
 class VideoPipeline:
     """Text, pictures or the end of a clip go in; all are one path with optional conditions."""
 
-    def __init__(self, pocket_dir: Path = POCKET_DIR, device: str = "auto", catalog: Catalog = BUILT_IN):
+    def __init__(
+        self,
+        pocket_dir: Path = POCKET_DIR,
+        device: str = "auto",
+        catalog: Catalog = BUILT_IN,
+        memory_plan: str = "auto",
+    ):
         self.pocket_dir = pocket_dir
         self.wanted_device = device
         self.catalog = catalog
+        self.memory_plan = memory_plan
         self.plan: Plan | None = None
         self._card: ModelCard | None = None
         self._pipe: Any = None
@@ -66,22 +73,51 @@ class VideoPipeline:
     def load(self, model: str = "pocket") -> None:
         """Bring `model` into memory in place of another; does nothing when it is there.
 
-        StudioError when there is no such model.
+        Where the memory runs out meanwhile, a leaner plan is tried once. StudioError when there is no such model, or
+        no room for it.
         """
         card = self.catalog.card(model)
         if self._card == card:
             return
         self.unload()
-        self.plan = devices.plan(self.wanted_device)
-        self._pipe = FAMILIES[card.family].load(card, card.source or self.pocket_dir, self.plan)
-        self._previewer = Previewer(self._pipe.vae)
-        self._card = card
+        plan = devices.plan(self.wanted_device)
+        plan = memory.fit(plan, card, self.memory_plan, devices.free_memory(plan.device))
+        try:
+            self._open(card, plan)
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            self._card, self.plan = card, plan
+        if self._pipe is None:
+            self.step_down()
+
+    def _open(self, card: ModelCard, plan: Plan) -> None:
+        self._pipe = FAMILIES[card.family].load(card, card.source or self.pocket_dir, plan)
+        self._previewer = Previewer(self._pipe)
+        self._card, self.plan = card, plan
+
+    def step_down(self) -> None:
+        """Load the model anew with a leaner plan, after the memory ran out; StudioError where there is none.
+
+        To be called outside of the `except`: what an error still holds can't be freed.
+        """
+        card, plan = self._card, self.plan
+        assert card is not None and plan is not None  # noqa: PT018 - both are there once a model was asked for
+        leaner = memory.leaner(plan, card)
+        self.unload()
+        if leaner is None:
+            raise StudioError(memory.NO_ROOM)
+        try:
+            self._open(card, leaner)
+        except Exception as error:
+            if memory.is_out_of_memory(error):
+                raise StudioError(memory.NO_ROOM) from error
+            raise
 
     def unload(self) -> None:
         """Give back all that the loaded model takes."""
-        if self._pipe is None:
-            return
-        self._pipe.remove_all_hooks()
+        if self._pipe is not None:
+            self._pipe.remove_all_hooks()
         self._card = self._pipe = self._previewer = None
         # What a model's parts hold of each other is no more reachable, but not yet collected.
         gc.collect()
@@ -204,7 +240,7 @@ def _decoded(pipe: Any, latents: Tensor) -> np.ndarray:
     import torch  # slow to import, so only where a model is already loaded
 
     with torch.no_grad():
-        pixels = pipe.vae.decode(latents.to(pipe.vae.device, pipe.vae.dtype), return_dict=False)[0]
+        pixels = pipe.vae.decode(latents.to(pipe._execution_device, pipe.vae.dtype), return_dict=False)[0]
         return pipe.video_processor.postprocess_video(pixels, output_type="np")[0]
 
 

@@ -9,7 +9,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from studio.domain import Clip, Done, Job, Running, StudioError, VideoRequest, WasStopped
-from studio.engine import grid
+from studio.engine import grid, memory
 from studio.engine.pipeline import VideoPipeline
 from studio.media.video import probe, read_video
 from studio.service import Studio, Visit
@@ -53,6 +53,14 @@ def live_bytes() -> int:
             storage = thing.untyped_storage()
             held[storage.data_ptr()] = storage.nbytes()
     return sum(held.values())
+
+
+def stored_bytes(tensor: torch.Tensor) -> int:
+    """What a tensor takes; a quantised one claims the format that it stands for and holds others."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        return tensor.numel() * tensor.element_size()
+    inside, _ = tensor.__tensor_flatten__()
+    return sum(stored_bytes(getattr(tensor, name)) for name in inside)
 
 
 @dataclass
@@ -108,9 +116,8 @@ class Proof:
 
     def drawn(self, **changes: Any) -> torch.Tensor:
         """All latents of a clip that were decoded: by chance's weights, a picture's trace is too faint for a film."""
-        assert self.plain  # so that the model is loaded
         seen: list[torch.Tensor] = []
-        decoder = self.pipeline._pipe.vae.decoder
+        decoder = self.loaded().vae.decoder
         hook = decoder.register_forward_pre_hook(lambda _, given: seen.append(given[0].float().flatten().clone()))
         try:
             self.make(**changes)
@@ -121,6 +128,13 @@ class Proof:
     @cached_property
     def plain(self) -> Clip:
         return self.make()
+
+    def loaded(self) -> Any:
+        """The model's pipeline in diffusers, after it made the plain clip."""
+        assert self.plain
+        if not self.pipeline.is_loaded(self.name):
+            self.make()
+        return self.pipeline._pipe
 
     # The proofs
 
@@ -222,9 +236,8 @@ class Proof:
     @contextmanager
     def at(self, part: str, act: Callable[[Job], None]) -> Iterator[Callable[[], Job]]:
         """Submit a job with what this yields; `act` gets it whenever that part of the loaded model begins its work."""
-        assert self.plain  # so that the model is loaded
         jobs: list[Job] = []
-        module = self.pipeline._pipe
+        module = self.loaded()
         for name in part.split("."):
             module = getattr(module, name)
         hook = module.register_forward_pre_hook(lambda *_: act(jobs[0]) if jobs else None)
@@ -255,6 +268,36 @@ class Proof:
         assert abs(after - before) <= 0.05 * min(pockets, own), f"{before} bytes before, {after} after"
         return f"{before / 1e6:.2f} MB, {after / 1e6:.2f} MB"
 
+    def plan(self, mode: str) -> str:
+        """The same clip with another memory plan; returns what the transformer's weights take at rest."""
+        whole = self.transformer_bytes()
+        with self.planned(mode):
+            again = self.frames(self.make())
+            assert np.array_equal(again, self.frames(self.make())), "the same request, other frames"
+            assert self.pipeline.plan
+            assert self.pipeline.plan.mode == mode
+            assert "MEMORY_PLAN" in self.studio.health().device
+            taken = self.transformer_bytes()
+        if mode in memory.SAME_FRAMES:
+            assert np.array_equal(again, self.frames(self.plain)), "the plan changed the frames"
+            assert taken == whole
+        else:
+            assert taken < whole
+        return f"{taken / 1e3:.0f} of {whole / 1e3:.0f} kB"
+
+    @contextmanager
+    def planned(self, mode: str) -> Iterator[None]:
+        self.pipeline.unload()
+        self.pipeline.memory_plan = mode
+        try:
+            yield
+        finally:
+            self.pipeline.unload()
+            self.pipeline.memory_plan = "auto"
+
+    def transformer_bytes(self) -> int:
+        return sum(stored_bytes(tensor) for tensor in self.loaded().transformer.state_dict().values())
+
     def weights_bytes(self) -> int:
         """What the loaded model's weights take."""
         parts = [part for part in self.pipeline._pipe.components.values() if isinstance(part, torch.nn.Module)]
@@ -275,6 +318,7 @@ PROOFS: dict[str, Callable[[Proof], Any]] = {
     "Stop in decoding": Proof.stop_in_decoding,
     "same seed, same frames": Proof.same_seed,
     "memory returned": Proof.memory,
+    **{mode: partial(Proof.plan, mode=mode) for mode in memory.MODES if mode != "full"},
 }
 # What a model may lack: then the proof is that it is refused with a sentence.
 LACKING = {
