@@ -49,7 +49,7 @@ class Studio:
     @classmethod
     def open(cls, settings: Settings, start: bool = True) -> Studio:
         """Open the data folder, put right what a crash left, and start; without `start` that is left to the caller."""
-        models = Catalog.with_own(settings.models)
+        models = Catalog.with_own(settings.models, settings.loras)
         library = Library(settings.data_dir)
         try:
             studio = cls(settings, library, _executor(settings, library, models), models)
@@ -98,6 +98,10 @@ class Studio:
 
     def models(self) -> tuple[ModelCard, ...]:
         return self._catalog.models()
+
+    def loras(self) -> tuple[str, ...]:
+        """The names of the LoRAs that models may wear here."""
+        return tuple(lora.name for lora in self._catalog.loras)
 
     def card(self, name: str) -> ModelCard:
         """The model called `name`; StudioError, listing the known ones, when there is none."""
@@ -165,6 +169,8 @@ def _executor(settings: Settings, library: Library, models: Catalog) -> Executor
         return _zero_executor(settings, library, models)
     if find_spec("ray") is None:
         raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
+    if models.loras:
+        raise StudioError("LORAS can't be used with ENGINE=ray: its workers have Pocket alone.")
     # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
     pocket_dir = None if settings.pocket_dir == catalog.POCKET_DIR.resolve() else str(settings.pocket_dir)
     return RayExecutor(Cluster(settings.ray_address, settings.worker_cpus, settings.device, pocket_dir))

@@ -19,6 +19,7 @@ VARIABLES = (
     "DATA_DIR",
     "POCKET_DIR",
     "MODELS",
+    "LORAS",
     "DEVICE",
     "MEMORY_PLAN",
     "ENGINE",
@@ -65,6 +66,7 @@ class Settings:
     data_dir: Path = Path("data")
     pocket_dir: Path = _POCKET_DIR
     models: tuple[str, ...] = ()
+    loras: tuple[str, ...] = ()
     device: str = "auto"
     memory_plan: str = "auto"
     engine: str = "local"
@@ -102,6 +104,7 @@ class Settings:
             data_dir=read.folder("DATA_DIR", cls.data_dir),
             pocket_dir=read.folder("POCKET_DIR", cls.pocket_dir),
             models=read.names("MODELS"),
+            loras=read.names("LORAS"),
             device=read.one_of("DEVICE", cls.device, DEVICES),
             memory_plan=read.one_of("MEMORY_PLAN", cls.memory_plan, MEMORY_PLANS),
             engine=read.one_of("ENGINE", usual_engine, ENGINES),

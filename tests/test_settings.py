@@ -13,6 +13,7 @@ GOOD = {
     "HOST": ("0.0.0.0", "host", "0.0.0.0"),
     "PORT": ("8080", "port", 8080),
     "MODELS": ("films/mine, who/what ,", "models", ("films/mine", "who/what")),
+    "LORAS": ("ink.safetensors, who/what ,", "loras", ("ink.safetensors", "who/what")),
     "DEVICE": ("cpu", "device", "cpu"),
     "MEMORY_PLAN": ("fp8", "memory_plan", "fp8"),
     "ENGINE": ("ray", "engine", "ray"),

@@ -101,21 +101,27 @@ def settle(pipe: Any, plan: Plan) -> None:
     """Put the parts of a pipeline that lies in main memory where the plan wants them."""
     import torch  # slow to import, so only where a model is loaded
 
-    device = torch.device(plan.device)
     if plan.mode == "fp8":
         stored, computed = torch.float8_e4m3fn, getattr(torch, plan.dtype)
         pipe.transformer.enable_layerwise_casting(storage_dtype=stored, compute_dtype=computed)
     if plan.mode == "full":
-        pipe.to(device)
-    elif plan.mode == "group":
+        pipe.to(plan.device)
+    if plan.mode == "group":
         # The small parts stay: an autoencoder in tiles would go to and fro for each of them.
         stays = [name for name in pipe.components if "vae" in name or name == "vocoder"]
         streams = {"use_stream": True} if plan.device == "cuda" else {}
-        pipe.enable_group_offload(device, offload_type="leaf_level", exclude_modules=stays, **streams)
-    else:
-        pipe.enable_model_cpu_offload(device=device)
+        pipe.enable_group_offload(
+            torch.device(plan.device), offload_type="leaf_level", exclude_modules=stays, **streams
+        )
+    offload(pipe, plan)
     if plan.is_tiled:
         pipe.vae.enable_tiling()
+
+
+def offload(pipe: Any, plan: Plan) -> None:
+    """Let the parts come and go, where the plan says so; `pipe.remove_all_hooks()` ends it."""
+    if plan.mode not in ("full", "group"):
+        pipe.enable_model_cpu_offload(device=plan.device)
 
 
 def quantisation(plan: Plan) -> dict[str, Any]:

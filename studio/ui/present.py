@@ -30,6 +30,7 @@ from studio.domain import (
 from studio.ui import wording
 
 View = dict[str, Any]
+LORA = "lora:"  # and its name: the name of its field
 
 
 def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRequest:
@@ -52,6 +53,7 @@ def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRe
         model=values["model"],
         picture=picture,
         picture_fit=fit,
+        loras={name.removeprefix(LORA): weight for name, weight in values.items() if name.startswith(LORA) and weight},
     )
 
 
@@ -67,6 +69,7 @@ def form_from_request(request: VideoRequest) -> View:
         "negative_prompt": request.negative_prompt,
         "sound": request.sound,
         "model": request.model,
+        **{LORA + name: weight for name, weight in request.loras.items()},
     }
 
 

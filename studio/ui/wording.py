@@ -37,6 +37,7 @@ GUIDANCE = "Guidance"
 GUIDANCE_HINT = "How closely the clip follows your words."
 NEGATIVE = "What you don't want to see"
 SOUND = "Make sound too"
+LORA_HINT = "0 leaves it off, 1 is its own strength."
 MODEL = "Model"
 MODEL_LACKS = {
     "sound": "It makes no sound.",
@@ -212,6 +213,10 @@ def words_only(title: str) -> str:
 
 def pictures_only(title: str) -> str:
     return f"{title} starts from a picture; the other tab is for it."
+
+
+def lora(name: str) -> str:
+    return f"LoRA: {name}"
 
 
 def licence(name: str) -> str:

@@ -17,12 +17,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from studio.domain import Clip, Done, Job, Running, StudioError, VideoRequest, WasStopped
+from studio.domain import Clip, Done, Failed, Job, Running, StudioError, VideoRequest, WasStopped
 from studio.engine import grid, memory
+from studio.engine.checkpoint import card_of
 from studio.engine.pipeline import VideoPipeline
 from studio.media.video import probe, read_video
 from studio.service import Studio, Visit
 from studio.settings import Settings
+from tests.tiny import loras
 from tests.tiny.checkpoints import CHECKPOINTS, SIDE_PX, Checkpoint, save
 
 SOON_S = 300.0
@@ -32,7 +34,13 @@ RED, GREEN = (200, 40, 30), (30, 160, 60)
 def open_studio(folder: Path, names: list[str]) -> Studio:
     """A studio with Pocket and these checkpoints, which are made first."""
     models = tuple(str(save(name, folder / "models")) for name in names)
-    settings = Settings(data_dir=folder / "data", models=models, device="cpu", warm_up=False, min_free_disk_bytes=0)
+    # Two for each model that wears any, and one that fits none of the others.
+    wearing = [name for name, model in zip(names, models, strict=True) if card_of(model).can_wear_loras]
+    worn = [*((name, f"{name}-{which}") for name in wearing for which in "ab"), ("tiny-cogvideox", "other")]
+    sources = tuple(str(loras.save(model, folder / "loras", name)) for model, name in worn)
+    settings = Settings(
+        data_dir=folder / "data", models=models, loras=sources, device="cpu", warm_up=False, min_free_disk_bytes=0
+    )
     return Studio.open(settings)
 
 
@@ -83,6 +91,8 @@ class Proof:
         return self.studio._executor._pipeline  # type: ignore[attr-defined]
 
     def has(self, ability: str) -> bool:
+        if ability == "loras":
+            return self.studio.card(self.name).can_wear_loras
         return ability in self.checkpoint.abilities
 
     def picture(self, colour: tuple[int, int, int]) -> str:
@@ -251,6 +261,27 @@ class Proof:
         finally:
             hook.remove()
 
+    def loras(self) -> None:
+        """One, another, both and half of one: each is another clip. Taken off again, the clip is the one before."""
+        a, b = (f"{self.name.replace('.', '-')}-{which}" for which in "ab")
+        if not self.has("loras"):
+            assert "can't wear LoRAs" in refusal(self.visit, self.request(loras={"other": 1.0}))
+            return
+        before = self.drawn()
+        worn: list[dict[str, float]] = [{a: 1.0}, {b: 1.0}, {a: 1.0, b: 1.0}, {a: 0.5}]
+        seen = [before, *(self.drawn(loras=weights) for weights in worn)]
+        for at, one in enumerate(seen):
+            assert all(not torch.equal(one, other) for other in seen[at + 1 :]), f"{at}: no other clip"
+        assert torch.equal(self.drawn(), before), "something of them is left"
+        assert self.make(loras={a: 0.5}).recipe()["loras"] == {a: 0.5}
+        assert "There is no LoRA 'nobody'" in refusal(self.visit, self.request(loras={"nobody": 1.0}))
+        assert "from 0 to 2; 3.0 is outside" in refusal(self.visit, self.request(loras={a: 3.0}))
+        job = self.ended(self.visit.submit(self.request(loras={"other": 1.0})))
+        if "cogvideox" not in self.name:
+            assert isinstance(job.state, Failed), job.state
+            assert job.state.sentence.startswith("The LoRA other does not fit "), job.state
+        assert torch.equal(self.drawn(), before), "something of them is left"
+
     def memory(self) -> str:
         """Switch from Pocket to this model and back; returns what Pocket takes before and after."""
         pocket = VideoRequest("a cat", aspect_ratio="1:1", seconds=1.0, seed=1, num_inference_steps=1)
@@ -317,6 +348,7 @@ PROOFS: dict[str, Callable[[Proof], Any]] = {
     "Stop in denoising": Proof.stop_in_denoising,
     "Stop in decoding": Proof.stop_in_decoding,
     "same seed, same frames": Proof.same_seed,
+    "LoRA in and out": Proof.loras,
     "memory returned": Proof.memory,
     **{mode: partial(Proof.plan, mode=mode) for mode in memory.MODES if mode != "full"},
 }
@@ -327,4 +359,5 @@ LACKING = {
     "first and last picture": "last picture",
     "extension": "extension",
     "sound": "sound",
+    "LoRA in and out": "loras",
 }

@@ -17,6 +17,7 @@ from studio.domain import ModelCard, StudioError
 from studio.engine import memory, schedule
 from studio.engine.device import Plan
 from studio.engine.families import OnStep, Shot
+from studio.engine.prompts import ReadPrompts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -54,6 +55,7 @@ def load(card: ModelCard, source: str | Path, plan: Plan, **formats: str) -> Any
     memory.settle(pipe, plan)
     pipe.set_progress_bar_config(disable=True)
     schedule.watch(pipe.scheduler)
+    ReadPrompts().attend(pipe)
     return pipe
 
 
@@ -75,6 +77,7 @@ def as_class(pipe: Any, name: str) -> Any:
     }
     twin = kind(**wanted)
     twin.set_progress_bar_config(disable=True)
+    pipe.read_prompts.attend(twin)
     for hooked in ("_all_hooks", "_offload_device", "_offload_gpu_id"):
         if hooked in vars(pipe):
             setattr(twin, hooked, getattr(pipe, hooked))
