@@ -13,7 +13,8 @@ RAY = RAY_AUTH_MODE=token exec $(VENV)/bin/ray start --block --disable-usage-sta
 # An empty ARGS runs everything; `make test ARGS="-k grid"` runs a part.
 ARGS ?=
 
-run: $(VENV)/.runtime $(if $(filter 1 true yes on,$(MCP)),$(VENV)/.mcp) $(if $(filter ray,$(ENGINE)),$(VENV)/.ray)
+run: $(VENV)/.runtime $(if $(filter 1 true yes on,$(MCP)),$(VENV)/.mcp) $(if $(filter ray,$(ENGINE)),$(VENV)/.ray) \
+		$(if $(filter int8,$(MEMORY_PLAN)),$(VENV)/.int8)
 	exec $(BIN) app.py
 
 # A cluster's head, on the studio's machine, which gives it no processors, and each other machine of it. Both run until
@@ -67,7 +68,7 @@ clean:
 $(VENV)/.runtime: requirements.txt
 	$(call install,$<,$@)
 
-$(VENV)/.test: requirements-test.txt requirements-ray.txt requirements.txt
+$(VENV)/.test: requirements-test.txt requirements-ray.txt requirements-int8.txt requirements.txt
 	$(call install,$<,$@)
 	touch $(VENV)/.runtime
 
@@ -76,6 +77,10 @@ $(VENV)/.train: requirements-train.txt requirements.txt
 	touch $(VENV)/.runtime
 
 $(VENV)/.ray: requirements-ray.txt requirements.txt
+	$(call install,$<,$@)
+	touch $(VENV)/.runtime
+
+$(VENV)/.int8: requirements-int8.txt requirements.txt
 	$(call install,$<,$@)
 	touch $(VENV)/.runtime
 

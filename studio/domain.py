@@ -16,6 +16,8 @@ from typing import Any, Literal
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
 MAX_SEED = 2**31 - 1
 NEW_SEED = -1
+# Below nothing a LoRA would be worn inside out, above twice its strength nothing that it was trained to is left.
+MIN_LORA_WEIGHT, MAX_LORA_WEIGHT = 0.0, 2.0
 EVERYONE = ""  # the owner of all clips of a shared gallery
 
 Fit = Literal["crop", "pad"]
@@ -92,8 +94,9 @@ class ModelCard:
     """One row of the catalog.
 
     `family` speaks its dialect and `pipeline` is its class in diffusers; `source` is a folder or a hub id, empty for
-    Pocket. `memory_bytes` is what its weights and a clip take of a GPU, 0 where a processor will do. `arguments` go to
-    every call as they are.
+    Pocket. `memory_bytes` is what its weights and a clip take of a GPU, 0 where a processor will do; of these,
+    `transformer_bytes` and `encoder_bytes` are the weights that denoise and those that read the prompt. `arguments` go
+    to every call as they are.
     """
 
     name: str
@@ -110,11 +113,14 @@ class ModelCard:
     pipeline: str
     source: str = ""
     memory_bytes: int = 0
+    transformer_bytes: int = 0
+    encoder_bytes: int = 0
     has_negative_prompt: bool = True
     can_begin_with_picture: bool = True
     must_begin_with_picture: bool = False
     can_end_with_picture: bool = False
     can_extend: bool = True
+    can_wear_loras: bool = True
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
@@ -123,8 +129,8 @@ class VideoRequest:
     """Everything that decides a clip; goes unchanged from the form to the row and into the file.
 
     `seed` is -1 until the studio draws one. `picture` is the name of a stored picture, never a path.
-    So is `last_picture`, which the clip ends with. With `extends` (a clip's id), `seconds` is how much longer that clip
-    shall become.
+    So is `last_picture`, which the clip ends with. `loras` are the weights of those that the model wears, by name. With
+    `extends` (a clip's id), `seconds` is how much longer that clip shall become.
     """
 
     prompt: str
@@ -141,6 +147,7 @@ class VideoRequest:
     last_picture: str | None = None
     extends: str | None = None
     parent: str | None = None
+    loras: dict[str, float] = field(default_factory=dict)
 
     def check(self, card: ModelCard) -> None:
         """Raise StudioError with one sentence for the first rule of the model's that this request breaks."""
@@ -167,7 +174,14 @@ class VideoRequest:
         _between("number of steps", self.num_inference_steps, limits.min_steps, limits.max_steps, whole=True)
         _between("guidance scale", self.guidance_scale, limits.min_guidance, limits.max_guidance)
         _between("seed", self.seed, NEW_SEED, MAX_SEED, whole=True)
+        self._check_loras()
         self._check_abilities(card)
+
+    def _check_loras(self) -> None:
+        if not isinstance(self.loras, dict) or not all(isinstance(name, str) for name in self.loras):
+            raise StudioError(f"LoRAs are names with a weight each; not {_shown(self.loras)}.")
+        for name, weight in self.loras.items():
+            _between(f"weight of the LoRA {_shown(name)}", weight, MIN_LORA_WEIGHT, MAX_LORA_WEIGHT)
 
     def _check_abilities(self, card: ModelCard) -> None:
         """A model passes over in silence what it does not know, so it is refused here."""
@@ -183,6 +197,8 @@ class VideoRequest:
             raise StudioError("A clip that ends with a picture starts from one too; this request has only the last.")
         if self.extends is not None and not card.can_extend:
             raise StudioError(f"The model {card.name} can't extend a clip; please choose another model.")
+        if self.loras and not card.can_wear_loras:
+            raise StudioError(f"The model {card.name} can't wear LoRAs; please leave them out.")
         if self.negative_prompt.strip() and not card.has_negative_prompt:
             raise StudioError(f"The model {card.name} takes no negative prompt; please leave it empty.")
         if self.negative_prompt.strip() and self.guidance_scale <= 1:

@@ -14,7 +14,7 @@ from pathlib import Path
 from studio import estimate
 from studio.domain import EVERYONE, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest
 from studio.downloads import Download, Downloads
-from studio.engine import catalog, checkpoint
+from studio.engine import catalog, checkpoint, memory
 from studio.engine.catalog import BUILT_IN, Advice, Catalog
 from studio.engine.pipeline import VideoPipeline
 from studio.executors import Executor, Readiness
@@ -51,7 +51,7 @@ class Studio:
     @classmethod
     def open(cls, settings: Settings, start: bool = True) -> Studio:
         """Open the data folder, put right what a crash left, and start; without `start` that is left to the caller."""
-        models = Catalog.with_own(settings.models)
+        models = Catalog.with_own(settings.models, settings.loras)
         library = Library(settings.data_dir)
         try:
             studio = cls(settings, library, _executor(settings, library, models), models)
@@ -101,6 +101,10 @@ class Studio:
 
     def models(self) -> tuple[ModelCard, ...]:
         return self._catalog.models()
+
+    def loras(self) -> tuple[str, ...]:
+        """The names of the LoRAs that models may wear here."""
+        return tuple(lora.name for lora in self._catalog.loras)
 
     def card(self, name: str) -> ModelCard:
         """The model called `name`; StudioError, listing the known ones, when there is none."""
@@ -195,13 +199,17 @@ class Studio:
 
 
 def _executor(settings: Settings, library: Library, models: Catalog) -> Executor:
-    """Who carries out the jobs; StudioError where the engine's package is missing."""
+    """Who carries out the jobs; StudioError where a package that the settings ask for is missing."""
+    if settings.memory_plan == "int8" and find_spec("torchao") is None:
+        raise StudioError(memory.NO_TORCHAO)
     if settings.engine == "local":
-        return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models))
+        return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan))
     if settings.engine == "zero":
         return _zero_executor(settings, library, models)
     if find_spec("ray") is None:
         raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
+    if models.loras:
+        raise StudioError("LORAS can't be used with ENGINE=ray: its workers have Pocket alone.")
     # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
     pocket_dir = None if settings.pocket_dir == catalog.POCKET_DIR.resolve() else str(settings.pocket_dir)
     return RayExecutor(Cluster(settings.ray_address, settings.worker_cpus, settings.device, pocket_dir))
@@ -219,7 +227,9 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
 
     # There torch says that it has CUDA, but only the function that borrows a GPU does.
     processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu", models))
-    gpu = VideoPipeline(settings.pocket_dir, "cuda", models)
+    # The hub says what a GPU has only where one is lent, and lends a large one.
+    gpu_plan = "full" if settings.memory_plan == "auto" else settings.memory_plan
+    gpu = VideoPipeline(settings.pocket_dir, "cuda", models, gpu_plan)
     lent = [card.name for card in models.models() if card.source and checkpoint.is_here(card)]
     # `spaces` packs what the main thread has loaded before the page is launched.
     for name in lent[:1]:

@@ -19,7 +19,9 @@ VARIABLES = (
     "DATA_DIR",
     "POCKET_DIR",
     "MODELS",
+    "LORAS",
     "DEVICE",
+    "MEMORY_PLAN",
     "ENGINE",
     "RAY_ADDRESS",
     "WORKER_CPUS",
@@ -46,6 +48,7 @@ MEGABYTE = 1_000_000
 MEGAPIXEL = 1_000_000
 _POCKET_DIR = Path(__file__).resolve().parent.parent / "assets" / "pocket"
 DEVICES = ("auto", "cpu", "cuda")
+MEMORY_PLANS = ("auto", "full", "offload", "group", "fp8", "int8")
 ENGINES = ("local", "ray", "zero")
 _ADDRESS = re.compile(r"[\w.-]+:\d{1,5}", re.ASCII)
 GALLERIES = ("shared", "private")
@@ -65,7 +68,9 @@ class Settings:
     data_dir: Path = Path("data")
     pocket_dir: Path = _POCKET_DIR
     models: tuple[str, ...] = ()
+    loras: tuple[str, ...] = ()
     device: str = "auto"
+    memory_plan: str = "auto"
     engine: str = "local"
     ray_address: str = "127.0.0.1:6379"
     worker_cpus: int = 2
@@ -102,7 +107,9 @@ class Settings:
             data_dir=read.folder("DATA_DIR", cls.data_dir),
             pocket_dir=read.folder("POCKET_DIR", cls.pocket_dir),
             models=read.names("MODELS"),
+            loras=read.names("LORAS"),
             device=read.one_of("DEVICE", cls.device, DEVICES),
+            memory_plan=read.one_of("MEMORY_PLAN", cls.memory_plan, MEMORY_PLANS),
             engine=read.one_of("ENGINE", usual_engine, ENGINES),
             ray_address=read.address("RAY_ADDRESS", cls.ray_address),
             worker_cpus=read.whole("WORKER_CPUS", cls.worker_cpus, 1, 1024),

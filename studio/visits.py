@@ -220,6 +220,7 @@ class Visit:
         if missing := self.queue.obstacle(card):
             raise StudioError(missing)
         request.check(card)
+        self.models.check_loras(request.loras)
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative_prompt)
         if request.parent is not None and not is_id(request.parent):

@@ -114,6 +114,7 @@ def test_every_requirement_is_pinned() -> None:
         "requirements-mcp.txt",
         "requirements-train.txt",
         "requirements-ray.txt",
+        "requirements-int8.txt",
     ):
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
             is_other = not line or line.startswith(("#", "-r requirements"))
@@ -126,8 +127,8 @@ def test_every_requirement_is_pinned() -> None:
 )
 def test_imports_are_required(folder: str, requirements: str) -> None:
     known_as = {"pil": "pillow", "yaml": "pyyaml"}
-    # Only with ENGINE=ray, and only with ENGINE=zero: `spaces` is there in every Space.
-    extra = {*pins("requirements-ray.txt"), "spaces"} if folder == "studio" else set()
+    # Only with MEMORY_PLAN=int8, only with ENGINE=ray, and only with ENGINE=zero: `spaces` is there in every Space.
+    extra = {*pins("requirements-int8.txt"), *pins("requirements-ray.txt"), "spaces"} if folder == "studio" else set()
     required = {*pins("requirements.txt"), *pins(requirements), *extra, "studio", folder, *sys.stdlib_module_names}
     for path in (ROOT / folder).rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

@@ -6,17 +6,41 @@ import ctypes
 import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
+
+import psutil
 
 from studio.domain import StudioError
+
+Mode = Literal["full", "offload", "group", "fp8", "int8"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`device` and `dtype` by torch's names; `reason` is one sentence for the visitor."""
+    """`device` and `dtype` by torch's names, `place` in words; `mode` is one of memory.py's, and `why` tells of it.
+
+    Where it is tiled, frames are decoded piece by piece.
+    """
 
     device: str
     dtype: str
-    reason: str
+    place: str
+    mode: Mode = "full"
+    is_tiled: bool = False
+    why: str = ""
+
+    @property
+    def reason(self) -> str:
+        """One sentence for the visitor."""
+        return f"{self.place}: {self.why}." if self.why else f"{self.place}."
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes of the device's memory and of the machine's own, which are one where the device is the processor."""
+
+    device_bytes: int
+    host_bytes: int
 
 
 def plan(wanted: str = "auto") -> Plan:
@@ -29,10 +53,21 @@ def plan(wanted: str = "auto") -> Plan:
     if wanted == "cuda" and not has_cuda:
         raise StudioError("The device cuda was asked for, but torch finds no such device on this machine.")
     if wanted == "cpu" or not has_cuda:
-        return Plan(
-            "cpu", "bfloat16", "Runs on the processor, in bfloat16, which is its fastest format for this model."
-        )
-    return Plan("cuda", "bfloat16", f"Runs on {torch.cuda.get_device_name()}.")
+        return Plan("cpu", "bfloat16", "Runs on the processor, in bfloat16, which is its fastest format for this model")
+    return Plan("cuda", "bfloat16", f"Runs on {torch.cuda.get_device_name()}")
+
+
+def free_memory(device: str) -> Memory:
+    """What is free now."""
+    import torch  # slow to import, so it waits until a model is wanted
+
+    host_bytes = psutil.virtual_memory().available
+    return Memory(torch.cuda.mem_get_info()[0] if device == "cuda" else host_bytes, host_bytes)
+
+
+def whole_memory(wanted: str) -> Memory:
+    """What a model could have here at most; no graphics card's where the processor is wanted."""
+    return Memory(0 if wanted == "cpu" else gpu_memory_bytes(), psutil.virtual_memory().total)
 
 
 @lru_cache(maxsize=1)

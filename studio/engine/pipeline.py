@@ -17,7 +17,8 @@ import numpy as np
 
 from studio.domain import ModelCard, Orders, Progress, Report, Stopped, StudioError, VideoRequest
 from studio.engine import device as devices
-from studio.engine import grid
+from studio.engine import grid, loras, memory
+from studio.engine.canvas import cut, fitted, on_canvas
 from studio.engine.catalog import BUILT_IN, POCKET_DIR, Catalog
 from studio.engine.device import Plan
 from studio.engine.families import Family, Shot, Sounding, cogvideox, hunyuan15, kandinsky6, ltx2, skyreels, wan
@@ -54,13 +55,21 @@ class Generated:
 class VideoPipeline:
     """Text, pictures or the end of a clip go in; all are one path with optional conditions."""
 
-    def __init__(self, pocket_dir: Path = POCKET_DIR, device: str = "auto", catalog: Catalog = BUILT_IN):
+    def __init__(
+        self,
+        pocket_dir: Path = POCKET_DIR,
+        device: str = "auto",
+        catalog: Catalog = BUILT_IN,
+        memory_plan: str = "auto",
+    ):
         self.pocket_dir = pocket_dir
         self.wanted_device = device
         self.catalog = catalog
+        self.memory_plan = memory_plan
         self.plan: Plan | None = None
         self._card: ModelCard | None = None
         self._pipe: Any = None
+        self._worn: dict[str, float] = {}
         self._previewer: Any = None
 
     def is_loaded(self, model: str) -> bool:
@@ -69,22 +78,51 @@ class VideoPipeline:
     def load(self, model: str = "pocket") -> None:
         """Bring `model` into memory in place of another; does nothing when it is there.
 
-        StudioError when there is no such model.
+        Where the memory runs out meanwhile, a leaner plan is tried once. StudioError when there is no such model, or
+        no room for it.
         """
         card = self.catalog.card(model)
         if self._card == card:
             return
         self.unload()
-        self.plan = devices.plan(self.wanted_device)
-        self._pipe = FAMILIES[card.family].load(card, card.source or self.pocket_dir, self.plan)
-        self._previewer = Previewer(self._pipe.vae)
-        self._card = card
+        plan = devices.plan(self.wanted_device)
+        plan = memory.fit(plan, card, self.memory_plan, devices.free_memory(plan.device))
+        try:
+            self._open(card, plan)
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            self._card, self.plan = card, plan
+        if self._pipe is None:
+            self.step_down()
+
+    def _open(self, card: ModelCard, plan: Plan) -> None:
+        self._pipe = FAMILIES[card.family].load(card, card.source or self.pocket_dir, plan)
+        self._previewer = Previewer(self._pipe)
+        self._card, self.plan, self._worn = card, plan, {}
+
+    def step_down(self) -> None:
+        """Load the model anew with a leaner plan, after the memory ran out; StudioError where there is none.
+
+        To be called outside of the `except`: what an error still holds can't be freed.
+        """
+        card, plan = self._card, self.plan
+        assert card is not None and plan is not None  # noqa: PT018 - both are there once a model was asked for
+        leaner = memory.leaner(plan, card)
+        self.unload()
+        if leaner is None:
+            raise StudioError(memory.NO_ROOM)
+        try:
+            self._open(card, leaner)
+        except Exception as error:
+            if memory.is_out_of_memory(error):
+                raise StudioError(memory.NO_ROOM) from error
+            raise
 
     def unload(self) -> None:
         """Give back all that the loaded model takes."""
-        if self._pipe is None:
-            return
-        self._pipe.remove_all_hooks()
+        if self._pipe is not None:
+            self._pipe.remove_all_hooks()
         self._card = self._pipe = self._previewer = None
         # What a model's parts hold of each other is no more reachable, but not yet collected.
         gc.collect()
@@ -122,11 +160,22 @@ class VideoPipeline:
         report(Progress("loading"))
         self.load(request.model)
         card = self.catalog.card(request.model)
+        self._wear(request.loras)
         opening = history if history is not None else picture[None] if picture is not None else None
-        closing = None if last_picture is None else _on_canvas(card, request, last_picture[None])[0]
-        opening = None if opening is None else _on_canvas(card, request, opening)
+        closing = None if last_picture is None else on_canvas(card, request, last_picture[None])[0]
+        opening = None if opening is None else on_canvas(card, request, opening)
         shot = Shot(card, request, total_frames(card, request, history), opening, closing)
         return _Denoising(self._pipe, shot, self._previewer, report, orders).run()
+
+    def _wear(self, wanted: dict[str, float]) -> None:
+        if wanted == self._worn:
+            return
+        assert self.plan is not None
+        self.catalog.check_loras(wanted)
+        # Whatever fails on the way, nothing is worn then.
+        self._worn = {}
+        loras.wear(self._pipe, self.plan, self.catalog.loras, wanted)
+        self._worn = dict(wanted)
 
     def decode(self, latents: Latents, report: Report, orders: Orders) -> Generated:
         """Make frames and sound of latents. Stopped as in `denoise`; "keep" lets it finish."""
@@ -147,8 +196,8 @@ class VideoPipeline:
             sound, is_finite = np.nan_to_num(sound), False
         frame_rate = card.grid.frame_rate
         return Generated(
-            frames=_cut((frames * 255).round().astype(np.uint8), *grid.size(card.grid, request.aspect_ratio)),
-            sound=None if sound is None else _fitted(sound, round(latents.num_frames / frame_rate * rate)),
+            frames=cut((frames * 255).round().astype(np.uint8), *grid.size(card.grid, request.aspect_ratio)),
+            sound=None if sound is None else fitted(sound, round(latents.num_frames / frame_rate * rate)),
             sampling_rate=rate,
             frame_rate=frame_rate,
             steps_done=latents.steps_done,
@@ -216,7 +265,7 @@ def _decoded(pipe: Any, latents: Tensor) -> np.ndarray:
     import torch  # slow to import, so only where a model is already loaded
 
     with torch.no_grad():
-        pixels = pipe.vae.decode(latents.to(pipe.vae.device, pipe.vae.dtype), return_dict=False)[0]
+        pixels = pipe.vae.decode(latents.to(pipe._execution_device, pipe.vae.dtype), return_dict=False)[0]
         return pipe.video_processor.postprocess_video(pixels, output_type="np")[0]
 
 
@@ -248,27 +297,3 @@ def _stoppable(pipe: Any, orders: Orders) -> Iterator[None]:
             hook.remove()
         # A run that was stopped has not done this; caches would keep its tensors, and offloading its modules.
         pipe.maybe_free_model_hooks()
-
-
-def _on_canvas(card: ModelCard, request: VideoRequest, frames: np.ndarray) -> np.ndarray:
-    """Frames (T, H, W, 3) of the clip's size with their edges repeated up to the canvas.
-
-    StudioError for another size.
-    """
-    ratio = request.aspect_ratio
-    (width, height), (wide, tall) = grid.size(card.grid, ratio), grid.canvas(card.grid, ratio)
-    if frames.shape[1:] != (height, width, 3):
-        found = f"{frames.shape[2]} x {frames.shape[1]}"
-        raise StudioError(f"A picture for {ratio} has {width} x {height} pixels; not {found}.")
-    down, across = tall - height, wide - width
-    edges = (down // 2, down - down // 2), (across // 2, across - across // 2)
-    return np.pad(frames, ((0, 0), *edges, (0, 0)), mode="edge")
-
-
-def _cut(frames: np.ndarray, width: int, height: int) -> np.ndarray:
-    top, left = (frames.shape[1] - height) // 2, (frames.shape[2] - width) // 2
-    return np.ascontiguousarray(frames[:, top : top + height, left : left + width])
-
-
-def _fitted(sound: np.ndarray, wanted: int) -> np.ndarray:
-    return np.ascontiguousarray(np.pad(sound, ((0, 0), (0, max(0, wanted - sound.shape[1]))))[:, :wanted])

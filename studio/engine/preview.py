@@ -28,14 +28,17 @@ class Previewer:
     the loaded autoencoder itself.
     """
 
-    def __init__(self, vae: Any):
-        self.vae = vae
+    def __init__(self, pipe: Any):
+        self.pipe = pipe
         self.weights: Tensor | None = None
         self.begin((0, 0))
 
     def begin(self, canvas: tuple[int, int]) -> None:
         """A new run on a canvas of width and height in pixels: no strip before its first half second."""
         self.is_small = canvas[0] * canvas[1] <= MAX_DECODED_PX
+        if not self.is_small and self.weights is None:
+            # Now, since where parts come one after the other the autoencoder would later push the transformer out.
+            self.weights = self._learnt()
         self.last = time.monotonic()
 
     def pause(self) -> None:
@@ -63,11 +66,12 @@ class Previewer:
         import torch  # slow to import, so only where a model is already loaded
 
         # One by one: not every autoencoder takes a batch.
-        singles = stills[:, None, :, None].to(self.vae.dtype)
-        return torch.cat([self.vae.decode(one, return_dict=False)[0][:, :, 0] for one in singles])
+        singles = stills[:, None, :, None].to(self.pipe._execution_device, self.pipe.vae.dtype)
+        return torch.cat([self.pipe.vae.decode(one, return_dict=False)[0][:, :, 0] for one in singles])
 
     def _projected(self, stills: Tensor) -> Tensor:
-        weights = self.weights = self._learnt() if self.weights is None else self.weights
+        weights = self.weights
+        assert weights is not None
         return (stills.movedim(1, -1).float().cpu() @ weights[:-1] + weights[-1]).movedim(-1, 1)
 
     def _learnt(self) -> Tensor:
@@ -76,8 +80,10 @@ class Previewer:
 
         drawn = torch.rand(COLOURS, 3, 1, 4, 4, generator=torch.Generator("cpu").manual_seed(0)) * 2 - 1
         pixels = torch.nn.functional.interpolate(drawn, size=(1, COLOUR_PX, COLOUR_PX), mode="trilinear")
-        shown = pixels.to(self.vae.device, self.vae.dtype)
-        latents = torch.cat([self.vae.encode(one[None]).latent_dist.mode() for one in shown])[:, :, 0].float().cpu()
+        vae = self.pipe.vae
+        shown = pixels.to(self.pipe._execution_device, vae.dtype)
+        with torch.no_grad():
+            latents = torch.cat([vae.encode(one[None]).latent_dist.mode() for one in shown])[:, :, 0].float().cpu()
         seen = torch.nn.functional.interpolate(pixels[:, :, 0], size=latents.shape[-2:], mode="area")
         known = latents.movedim(1, -1).flatten(0, 2)
         known = torch.cat([known, torch.ones(len(known), 1)], dim=1)

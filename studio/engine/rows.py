@@ -39,7 +39,7 @@ POCKET = ModelCard(
 )
 
 # What a GPU needs is reckoned, not measured: all weights in bf16 (autoencoders of Wan's kind in float32) and some room
-# for a clip.
+# for a clip. What of that waits in main memory is memory.py's to choose.
 GB = 10**9
 
 
@@ -78,6 +78,8 @@ LTX = ModelCard(
     pipeline="LTX2ConditionPipeline",
     source="diffusers/LTX-2.3-Diffusers",
     memory_bytes=78 * GB,
+    transformer_bytes=44 * GB,
+    encoder_bytes=24 * GB,
 )
 # The eight steps that it was distilled to, from the makers' ltx-pipelines; no guidance, so no negative prompts.
 LTX_DISTILLED = replace(
@@ -126,6 +128,8 @@ WAN_21 = ModelCard(
     pipeline="WanPipeline",
     source="Wan-AI/Wan2.1-T2V-1.3B-Diffusers",
     memory_bytes=20 * GB,
+    transformer_bytes=3 * GB,
+    encoder_bytes=11 * GB,
 )
 # An extension goes on from the last frame alone: these two know no clip, only pictures.
 WAN_22 = replace(
@@ -139,6 +143,7 @@ WAN_22 = replace(
     can_extend=True,
     source="Wan-AI/Wan2.2-TI2V-5B-Diffusers",
     memory_bytes=30 * GB,
+    transformer_bytes=10 * GB,
 )
 WAN_FROM_PICTURES = replace(
     WAN_21,
@@ -151,6 +156,7 @@ WAN_FROM_PICTURES = replace(
     can_extend=True,
     pipeline="WanImageToVideoPipeline",
     memory_bytes=80 * GB,
+    transformer_bytes=56 * GB,
 )
 _VACE_GRID = replace(_WAN_480P, overlap_frames=17)
 WAN_VACE = replace(
@@ -166,6 +172,7 @@ WAN_VACE = replace(
     pipeline="WanVACEPipeline",
     source="Wan-AI/Wan2.1-VACE-1.3B-diffusers",
     memory_bytes=22 * GB,
+    transformer_bytes=4 * GB,
 )
 
 _HUNYUAN_GRID = Grid(
@@ -187,10 +194,13 @@ HUNYUAN_15 = ModelCard(
     has_sound=False,
     can_begin_with_picture=False,
     can_extend=False,
+    can_wear_loras=False,
     family="hunyuan15",
     pipeline="HunyuanVideo15Pipeline",
     source="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
     memory_bytes=42 * GB,
+    transformer_bytes=17 * GB,
+    encoder_bytes=16 * GB,
 )
 HUNYUAN_FROM_PICTURES = replace(
     HUNYUAN_15,
@@ -221,10 +231,13 @@ KANDINSKY = ModelCard(
     default_steps=50,
     default_guidance=5.0,
     has_sound=True,
+    can_wear_loras=False,
     family="kandinsky6",
     pipeline="Kandinsky6TI2VAPipeline",
     source="kandinskylab/Kandinsky-6.0-Lite-5s-Diffusers",
     memory_bytes=30 * GB,
+    transformer_bytes=6 * GB,
+    encoder_bytes=17 * GB,
 )
 KANDINSKY_DISTILLED = replace(
     KANDINSKY,
@@ -256,6 +269,8 @@ COGVIDEOX = ModelCard(
     pipeline="CogVideoXPipeline",
     source="THUDM/CogVideoX-2b",
     memory_bytes=20 * GB,
+    transformer_bytes=3 * GB,
+    encoder_bytes=10 * GB,
 )
 COG_FROM_PICTURES = replace(
     COGVIDEOX,
@@ -269,6 +284,7 @@ COG_FROM_PICTURES = replace(
     pipeline="CogVideoXImageToVideoPipeline",
     source="THUDM/CogVideoX-5b-I2V",
     memory_bytes=30 * GB,
+    transformer_bytes=11 * GB,
 )
 _SKY_GRID = Grid(
     sizes={"16:9": (960, 544), "9:16": (544, 960), "1:1": (720, 720), "4:3": (832, 624), "3:4": (624, 832)},
@@ -293,6 +309,8 @@ SKYREELS = ModelCard(
     pipeline="SkyReelsV2DiffusionForcingPipeline",
     source="Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers",
     memory_bytes=24 * GB,
+    transformer_bytes=3 * GB,
+    encoder_bytes=11 * GB,
 )
 
 ROWS = (

@@ -31,7 +31,7 @@ class LocalExecutor:
         self._readiness = STARTING
 
     def obstacle(self, card: ModelCard) -> str:
-        return catalog.obstacle(card, self._pipeline.wanted_device)
+        return catalog.obstacle(card, self._pipeline.wanted_device, self._pipeline.memory_plan)
 
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
         return self._owner.submit(self._make, task, report, orders).result()

@@ -6,10 +6,10 @@ Brings engine and media together: files in, frames and sound made, files out.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from studio.domain import (
     VideoRequest,
     sentence_of,
 )
-from studio.engine import grid
+from studio.engine import grid, memory
 from studio.engine.latents import Damaged, Latents
 from studio.engine.meter import Meter, Spent
 from studio.engine.pipeline import Generated, VideoPipeline, total_frames
@@ -39,6 +39,7 @@ from studio.media.provenance import tags
 from studio.media.video import Movie, Tags, read_video, write_video
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 # What a second try may change of a request.
 SAFER = {"guidance_scale", "num_inference_steps", "seed"}
@@ -59,15 +60,14 @@ class Making:
             for path in (task.picture, task.last_picture)
         )
         self.before: Spent | None = None  # what an earlier run of this task took
+        self.leaner = ""  # what the visitor should know of the memory
 
     def run(self) -> Made:
         latents = self._kept() or self._denoised(self.task.request)
-        with self._unfinished():
-            generated = self.pipeline.decode(latents, self.report, self.orders)
+        generated = self._decoded(latents)
         if reason := self._fault(generated):
             latents = self._made_safely(latents, reason)
-            with self._unfinished():
-                generated = self.pipeline.decode(latents, self.report, self.orders)
+            generated = self._decoded(latents)
             if second := self._fault(generated):
                 self.task.latents.unlink(missing_ok=True)
                 raise StudioError(
@@ -95,13 +95,32 @@ class Making:
 
     def _denoised(self, request: VideoRequest, note: str = "") -> Latents:
         given = self.picture, self.history, self.last_picture
-        latents = self.pipeline.denoise(request, self.report, self.orders, *given)
+        latents = self._with_room(lambda: self.pipeline.denoise(request, self.report, self.orders, *given))
         latents = replace(latents, note=note, spent=self.meter.spent(self.before))
         try:
             latents.save(self.task.latents)
         except OSError:
             log.warning("latents not kept", extra={"job": self.task.id}, exc_info=True)
         return latents
+
+    def _decoded(self, latents: Latents) -> Generated:
+        with self._unfinished():
+            return self._with_room(lambda: self.pipeline.decode(latents, self.report, self.orders))
+
+    def _with_room(self, work: Callable[[], T]) -> T:
+        """What `work` gives, which is done once more with a leaner plan when the memory runs out; only once a clip."""
+        try:
+            return work()
+        except Exception as error:
+            if not memory.is_out_of_memory(error):
+                raise
+            log.warning("memory ran out", extra={"job": self.task.id}, exc_info=True)
+        if self.leaner:
+            raise StudioError(memory.NO_ROOM)
+        self.report(Progress("loading"))
+        self.pipeline.step_down()
+        self.leaner = "The memory ran out, so this clip was made with a plan that takes less of it."
+        return work()
 
     def _made_safely(self, latents: Latents, reason: str) -> Latents:
         """The one second try. StudioError where there can be none."""
@@ -158,7 +177,7 @@ class Making:
             energy_wh=spent.energy_wh,
             is_energy_measured=spent.is_energy_measured,
             peak_memory_bytes=spent.peak_memory_bytes,
-            note=latents.note,
+            note=" ".join(filter(None, (latents.note, self.leaner))),
             changed=_changed(self.task.request, latents.request),
         )
 

@@ -46,6 +46,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
         model: str = card.name,
         visitor: str = "",
         last_image: gr.FileData | None = None,
+        loras: dict[str, float] | None = None,
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Make a short video with sound from words, and from a first picture if one is given.
 
@@ -63,6 +64,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
             visitor: Where galleries are private, the secret (32 hexadecimal characters) that the clip is kept under;
                 without one, a new one is drawn.
             last_image: The picture that the clip ends with, where the model can; it needs a first one too.
+            loras: Weights from 0 to 2 by the names of LoRAs that this studio offers; null wears none.
 
         Returns:
             The video file (MP4), and a recipe: everything used, the clip's id, the real seed, width, height,
@@ -85,6 +87,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
             model=model,
             picture=None if image is None else await to_thread.run_sync(_keep, visit, image),
             last_picture=None if last_image is None else await to_thread.run_sync(_keep, visit, last_image),
+            loras={} if loras is None else loras,
         )
         file, recipe = await wait.for_clip(visit, visit.submit(wanted))
         return file, {**recipe, "visitor": visitor} if is_secret else recipe

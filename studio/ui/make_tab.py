@@ -12,7 +12,7 @@ from typing import Any
 
 import gradio as gr
 
-from studio.domain import MAX_SEED, Job, ModelCard, StudioError, VideoRequest
+from studio.domain import MAX_LORA_WEIGHT, MAX_SEED, MIN_LORA_WEIGHT, Job, ModelCard, StudioError, VideoRequest
 from studio.service import Studio, Visit
 from studio.ui import present, wording
 from studio.ui.guard import on_form, on_page
@@ -68,6 +68,8 @@ class MakeTab:
         """One update for each of the tab's widgets, in order; those without a value stay as they are."""
         card = next((card for card in self.plan.studio.models() if card.name == values.get("model")), None)
         bounds = present.bounds(card) if card else {}
+        if card:
+            values = dict.fromkeys(_loras(self.fields), 0.0) | values
         changed = {
             name: gr.update(value=value, **bounds[name]) if name in bounds else value for name, value in values.items()
         }
@@ -192,6 +194,7 @@ def _picker(plan: TabPlan) -> gr.Dropdown:
 def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Button) -> None:
     """What the chosen model is, needs and lacks; its limits and defaults; and no button where it can't be used."""
     names = ("seconds", "num_inference_steps", "guidance_scale", "negative_prompt", "sound")
+    loras = _loras(fields)
 
     def chosen(name: Any) -> ModelCard:
         return next((card for card in plan.studio.models() if card.name == name), plan.card)
@@ -207,9 +210,14 @@ def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Butto
     def follow(name: Any, ratio: Any) -> list[Any]:
         card = chosen(name)
         bounds, values = present.bounds(card), present.defaults(card)
+        worn: Fields = {"interactive": card.can_wear_loras} | ({} if card.can_wear_loras else {"value": 0.0})
         is_offered = isinstance(ratio, str) and ratio in card.grid.sizes
         shape = gr.skip() if is_offered else next(iter(card.grid.sizes))
-        return [*(gr.update(**bounds.get(field, {}), **values.get(field, {})) for field in names), shape]
+        return [
+            *(gr.update(**bounds.get(field, {}), **values.get(field, {})) for field in names),
+            *(gr.update(**worn) for _ in loras),
+            shape,
+        ]
 
     @on_page
     def welcome(name: Any) -> list[Any]:
@@ -218,7 +226,8 @@ def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Butto
     fields["model"].change(tell, fields["model"], [note, button], queue=False, **QUIET)
     note.fetched(welcome, fields["model"], [note, button, fields["model"]], queue=False, **QUIET)
     # Only what a visitor chooses: settings that are put back into the form bring their own values.
-    inputs, outputs = [fields["model"], fields["aspect_ratio"]], [fields[field] for field in (*names, "aspect_ratio")]
+    inputs = [fields["model"], fields["aspect_ratio"]]
+    outputs = [fields[field] for field in (*names, *loras, "aspect_ratio")]
     fields["model"].input(follow, inputs, outputs, queue=False, **QUIET)
 
 
@@ -233,7 +242,16 @@ def _more(plan: TabPlan) -> Fields:
                 label=wording.NEGATIVE, info=wording.NEGATIVE_HINT, lines=2, interactive=True
             ),
             "sound": gr.Checkbox(card.has_sound, label=wording.SOUND, interactive=card.has_sound),
+            **{present.LORA + name: _lora(name) for name in plan.studio.loras()},
         }
+
+
+def _lora(name: str) -> gr.Slider:
+    return _slider(wording.lora(name), MIN_LORA_WEIGHT, MAX_LORA_WEIGHT, 0.0, 0.05, wording.LORA_HINT)
+
+
+def _loras(fields: Fields) -> list[str]:
+    return [name for name in fields if name.startswith(present.LORA)]
 
 
 def _slider(label: str, low: float, high: float, value: float, step: float, info: str | None = None) -> gr.Slider:

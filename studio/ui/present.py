@@ -31,6 +31,7 @@ from studio.service import Download
 from studio.ui import wording
 
 View = dict[str, Any]
+LORA = "lora:"  # and its name: the name of its field
 
 
 def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRequest:
@@ -55,6 +56,7 @@ def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRe
         picture=picture,
         picture_fit=fit,
         last_picture=last_picture,
+        loras={name.removeprefix(LORA): weight for name, weight in values.items() if name.startswith(LORA) and weight},
     )
 
 
@@ -70,6 +72,7 @@ def form_from_request(request: VideoRequest) -> View:
         "negative_prompt": request.negative_prompt,
         "sound": request.sound,
         "model": request.model,
+        **{LORA + name: weight for name, weight in request.loras.items()},
     }
 
 

@@ -38,6 +38,7 @@ GUIDANCE_HINT = "How closely the clip follows your words."
 NEGATIVE = "What you don't want to see"
 NEGATIVE_HINT = "Works through guidance above 1."
 SOUND = "Make sound too"
+LORA_HINT = "0 leaves it off, 1 is its own strength."
 MODEL = "Model"
 MODEL_LACKS = {
     "sound": "It makes no sound.",
@@ -259,6 +260,10 @@ def come(have_bytes: int, total_bytes: int, bytes_per_s: float) -> str:
 
 def no_extension(title: str) -> str:
     return f"{title} can't extend a clip."
+
+
+def lora(name: str) -> str:
+    return f"LoRA: {name}"
 
 
 def licence(name: str) -> str:

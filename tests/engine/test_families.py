@@ -93,6 +93,21 @@ def test_another_class_over_the_same_parts_casts_nothing(folders: dict[str, Path
     assert pipe.vae.dtype == torch.float32
 
 
+@pytest.mark.parametrize("name", CHECKPOINTS)
+def test_the_same_prompt_again_costs_no_pass_of_a_text_encoder(folders: dict[str, Path], name: str) -> None:
+    pipeline = opened(folders, name)
+    given = {"picture": RED} if CHECKPOINTS[name].abilities[0] != "words" else {}
+    asked, read = request(pipeline, num_inference_steps=1), []
+    for part, encoder in pipeline._pipe.components.items():
+        if part.startswith("text_encoder"):
+            encoder.register_forward_pre_hook(lambda *_: read.append(1))
+    first = pipeline.denoise(asked, lambda _: None, go_on, **given)
+    passes = len(read)
+    again = pipeline.denoise(asked, lambda _: None, go_on, **given)
+    assert passes == len(read) > 0
+    assert torch.equal(first.picture, again.picture)
+
+
 def test_words_that_were_loaded_as_zeros_are_noticed(folders: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     def loaded(*given: Any, **formats: str) -> Any:
         pipe = load(*given, **formats)
@@ -149,8 +164,8 @@ def test_sound_has_the_rate_of_its_own_model_and_two_sides(folders: dict[str, Pa
     "name", ["tiny-ltx-2", "tiny-wan-2.1", "tiny-hunyuan-1.5", "tiny-kandinsky-6", "tiny-cogvideox"]
 )
 def test_a_large_model_decodes_in_tiles(folders: dict[str, Path], name: str) -> None:
-    card = replace(Catalog.with_own((str(folders[name]),)).card(name), memory_bytes=1)
-    pipe = FAMILIES[card.family].load(card, card.source, ON_CPU)
+    card = Catalog.with_own((str(folders[name]),)).card(name)
+    pipe = FAMILIES[card.family].load(card, card.source, replace(ON_CPU, is_tiled=True))
     assert pipe.vae.use_tiling
     assert pipe.vae.use_framewise_decoding if name == "tiny-ltx-2" else True
 

@@ -9,7 +9,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from studio.domain import Clip, Done, Job, Running, StudioError, VideoRequest, WasStopped
-from studio.engine import grid
+from studio.domain import Clip, Done, Failed, Job, Running, StudioError, VideoRequest, WasStopped
+from studio.engine import grid, memory
+from studio.engine.checkpoint import card_of
 from studio.engine.pipeline import VideoPipeline
 from studio.media.video import probe, read_video
 from studio.service import Studio, Visit
 from studio.settings import Settings
+from tests.tiny import loras
 from tests.tiny.checkpoints import CHECKPOINTS, SIDE_PX, Checkpoint, save
 
 SOON_S = 300.0
@@ -32,7 +34,13 @@ RED, GREEN = (200, 40, 30), (30, 160, 60)
 def open_studio(folder: Path, names: list[str]) -> Studio:
     """A studio with Pocket and these checkpoints, which are made first."""
     models = tuple(str(save(name, folder / "models")) for name in names)
-    settings = Settings(data_dir=folder / "data", models=models, device="cpu", warm_up=False, min_free_disk_bytes=0)
+    # Two for each model that wears any, and one that fits none of the others.
+    wearing = [name for name, model in zip(names, models, strict=True) if card_of(model).can_wear_loras]
+    worn = [*((name, f"{name}-{which}") for name in wearing for which in "ab"), ("tiny-cogvideox", "other")]
+    sources = tuple(str(loras.save(model, folder / "loras", name)) for model, name in worn)
+    settings = Settings(
+        data_dir=folder / "data", models=models, loras=sources, device="cpu", warm_up=False, min_free_disk_bytes=0
+    )
     return Studio.open(settings)
 
 
@@ -55,6 +63,14 @@ def live_bytes() -> int:
     return sum(held.values())
 
 
+def stored_bytes(tensor: torch.Tensor) -> int:
+    """What a tensor takes; a quantised one claims the format that it stands for and holds others."""
+    if not hasattr(tensor, "__tensor_flatten__"):
+        return tensor.numel() * tensor.element_size()
+    inside, _ = tensor.__tensor_flatten__()
+    return sum(stored_bytes(getattr(tensor, name)) for name in inside)
+
+
 @dataclass
 class Proof:
     """One checkpoint in an open studio."""
@@ -75,6 +91,8 @@ class Proof:
         return self.studio._executor._pipeline  # type: ignore[attr-defined]
 
     def has(self, ability: str) -> bool:
+        if ability == "loras":
+            return self.studio.card(self.name).can_wear_loras
         return ability in self.checkpoint.abilities
 
     def picture(self, colour: tuple[int, int, int]) -> str:
@@ -108,9 +126,8 @@ class Proof:
 
     def drawn(self, **changes: Any) -> torch.Tensor:
         """All latents of a clip that were decoded: by chance's weights, a picture's trace is too faint for a film."""
-        assert self.plain  # so that the model is loaded
         seen: list[torch.Tensor] = []
-        decoder = self.pipeline._pipe.vae.decoder
+        decoder = self.loaded().vae.decoder
         hook = decoder.register_forward_pre_hook(lambda _, given: seen.append(given[0].float().flatten().clone()))
         try:
             self.make(**changes)
@@ -121,6 +138,13 @@ class Proof:
     @cached_property
     def plain(self) -> Clip:
         return self.make()
+
+    def loaded(self) -> Any:
+        """The model's pipeline in diffusers, after it made the plain clip."""
+        assert self.plain
+        if not self.pipeline.is_loaded(self.name):
+            self.make()
+        return self.pipeline._pipe
 
     # The proofs
 
@@ -222,9 +246,8 @@ class Proof:
     @contextmanager
     def at(self, part: str, act: Callable[[Job], None]) -> Iterator[Callable[[], Job]]:
         """Submit a job with what this yields; `act` gets it whenever that part of the loaded model begins its work."""
-        assert self.plain  # so that the model is loaded
         jobs: list[Job] = []
-        module = self.pipeline._pipe
+        module = self.loaded()
         for name in part.split("."):
             module = getattr(module, name)
         hook = module.register_forward_pre_hook(lambda *_: act(jobs[0]) if jobs else None)
@@ -237,6 +260,27 @@ class Proof:
             yield start
         finally:
             hook.remove()
+
+    def loras(self) -> None:
+        """One, another, both and half of one: each is another clip. Taken off again, the clip is the one before."""
+        a, b = (f"{self.name.replace('.', '-')}-{which}" for which in "ab")
+        if not self.has("loras"):
+            assert "can't wear LoRAs" in refusal(self.visit, self.request(loras={"other": 1.0}))
+            return
+        before = self.drawn()
+        worn: list[dict[str, float]] = [{a: 1.0}, {b: 1.0}, {a: 1.0, b: 1.0}, {a: 0.5}]
+        seen = [before, *(self.drawn(loras=weights) for weights in worn)]
+        for at, one in enumerate(seen):
+            assert all(not torch.equal(one, other) for other in seen[at + 1 :]), f"{at}: no other clip"
+        assert torch.equal(self.drawn(), before), "something of them is left"
+        assert self.make(loras={a: 0.5}).recipe()["loras"] == {a: 0.5}
+        assert "There is no LoRA 'nobody'" in refusal(self.visit, self.request(loras={"nobody": 1.0}))
+        assert "from 0 to 2; 3.0 is outside" in refusal(self.visit, self.request(loras={a: 3.0}))
+        job = self.ended(self.visit.submit(self.request(loras={"other": 1.0})))
+        if "cogvideox" not in self.name:
+            assert isinstance(job.state, Failed), job.state
+            assert job.state.sentence.startswith("The LoRA other does not fit "), job.state
+        assert torch.equal(self.drawn(), before), "something of them is left"
 
     def memory(self) -> str:
         """Switch from Pocket to this model and back; returns what Pocket takes before and after."""
@@ -254,6 +298,36 @@ class Proof:
         after = with_pocket()
         assert abs(after - before) <= 0.05 * min(pockets, own), f"{before} bytes before, {after} after"
         return f"{before / 1e6:.2f} MB, {after / 1e6:.2f} MB"
+
+    def plan(self, mode: str) -> str:
+        """The same clip with another memory plan; returns what the transformer's weights take at rest."""
+        whole = self.transformer_bytes()
+        with self.planned(mode):
+            again = self.frames(self.make())
+            assert np.array_equal(again, self.frames(self.make())), "the same request, other frames"
+            assert self.pipeline.plan
+            assert self.pipeline.plan.mode == mode
+            assert "MEMORY_PLAN" in self.studio.health().device
+            taken = self.transformer_bytes()
+        if mode in memory.SAME_FRAMES:
+            assert np.array_equal(again, self.frames(self.plain)), "the plan changed the frames"
+            assert taken == whole
+        else:
+            assert taken < whole
+        return f"{taken / 1e3:.0f} of {whole / 1e3:.0f} kB"
+
+    @contextmanager
+    def planned(self, mode: str) -> Iterator[None]:
+        self.pipeline.unload()
+        self.pipeline.memory_plan = mode
+        try:
+            yield
+        finally:
+            self.pipeline.unload()
+            self.pipeline.memory_plan = "auto"
+
+    def transformer_bytes(self) -> int:
+        return sum(stored_bytes(tensor) for tensor in self.loaded().transformer.state_dict().values())
 
     def weights_bytes(self) -> int:
         """What the loaded model's weights take."""
@@ -274,7 +348,9 @@ PROOFS: dict[str, Callable[[Proof], Any]] = {
     "Stop in denoising": Proof.stop_in_denoising,
     "Stop in decoding": Proof.stop_in_decoding,
     "same seed, same frames": Proof.same_seed,
+    "LoRA in and out": Proof.loras,
     "memory returned": Proof.memory,
+    **{mode: partial(Proof.plan, mode=mode) for mode in memory.MODES if mode != "full"},
 }
 # What a model may lack: then the proof is that it is refused with a sentence.
 LACKING = {
@@ -283,4 +359,5 @@ LACKING = {
     "first and last picture": "last picture",
     "extension": "extension",
     "sound": "sound",
+    "LoRA in and out": "loras",
 }

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from studio.domain import ModelCard, StudioError
-from studio.engine import schedule
+from studio.engine import memory, schedule
 from studio.engine.device import Plan
 from studio.engine.families import OnStep, Shot
+from studio.engine.prompts import ReadPrompts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,15 +48,14 @@ def load(card: ModelCard, source: str | Path, plan: Plan, **formats: str) -> Any
         warnings.simplefilter("ignore")
         kind = getattr(diffusers, card.pipeline)
         try:
-            pipe = kind.from_pretrained(source, torch_dtype=wanted, local_files_only=True)
+            pipe = kind.from_pretrained(source, torch_dtype=wanted, local_files_only=True, **memory.quantisation(plan))
         except (OSError, ValueError) as error:
             log.warning("model not read", extra={"model": card.name}, exc_info=error)
             raise StudioError(f"The files of {card.title} are missing or damaged on this machine.") from error
-    pipe.to(plan.device)
+    memory.settle(pipe, plan)
     pipe.set_progress_bar_config(disable=True)
-    if card.memory_bytes:
-        pipe.vae.enable_tiling()  # what fits while it denoises may run out of memory when it decodes
     schedule.watch(pipe.scheduler)
+    ReadPrompts().attend(pipe)
     return pipe
 
 
@@ -77,6 +77,7 @@ def as_class(pipe: Any, name: str) -> Any:
     }
     twin = kind(**wanted)
     twin.set_progress_bar_config(disable=True)
+    pipe.read_prompts.attend(twin)
     for hooked in ("_all_hooks", "_offload_device", "_offload_gpu_id"):
         if hooked in vars(pipe):
             setattr(twin, hooked, getattr(pipe, hooked))
@@ -127,11 +128,11 @@ def encode(pipe: Any, frames: np.ndarray) -> Tensor:
 
     pixels = torch.from_numpy(frames).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
     with torch.no_grad():
-        return pipe.vae.encode(pixels.to(pipe.vae.device, pipe.vae.dtype)).latent_dist.mode()
+        return pipe.vae.encode(pixels.to(pipe._execution_device, pipe.vae.dtype)).latent_dist.mode()
 
 
 def noise(pipe: Any, generator: Any, *shape: int) -> Tensor:
     """Float32 noise in the transformer's format: drawn in that format, the same seed would be another clip."""
     import torch  # slow to import, so only where a model is already loaded
 
-    return torch.randn(shape, generator=generator).to(pipe.transformer.device, pipe.transformer.dtype)
+    return torch.randn(shape, generator=generator).to(pipe._execution_device, pipe.transformer.dtype)

@@ -63,7 +63,7 @@ def unpack(pipe: Any, shot: Shot, picture: Tensor) -> Tensor:
 def hear(pipe: Any, sound: Tensor) -> tuple[np.ndarray, int]:
     """It hears with one ear; both sides of the clip get the same."""
     vae = pipe.audio_vae
-    scaled = sound.to(vae.device, vae.dtype) / vae.config.scaling_factor
+    scaled = sound.to(pipe._execution_device, vae.dtype) / vae.config.scaling_factor
     mel = vae.decode(scaled, return_dict=False)[0].to(pipe.vocoder.dtype)
     wave = pipe.vocoder(mel, return_dict=False)[0][:1, 0].float().clamp(-1, 1).cpu().numpy()
     return np.repeat(wave, 2, axis=0), int(pipe.audio_sample_rate)

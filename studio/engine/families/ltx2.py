@@ -30,7 +30,7 @@ def load(card: ModelCard, source: str | Path, plan: Plan) -> Any:
         kind, config = diffusers.FlowMatchEulerDiscreteScheduler, pipe.scheduler.config
         pipe.scheduler = kind.from_config(config, use_dynamic_shifting=False, shift_terminal=None)
         schedule.watch(pipe.scheduler)
-    if card.memory_bytes:
+    if plan.is_tiled:
         pipe.vae.use_framewise_decoding = True  # its tiles alone leave time whole
     # The pipeline would copy its scheduler for the sound at every call, out of our sight.
     pipe.audio_scheduler = copy.deepcopy(pipe.scheduler)
@@ -66,7 +66,7 @@ def _conditions(shot: Shot, crf: int | None) -> list[Any] | None:
 def unpack(pipe: Any, shot: Shot, picture: Tensor) -> Tensor:
     """Behind the tokens of the clip come those of a last picture."""
     vae, shape = pipe.vae, shot.latents
-    tokens = picture[:, : shape[0] * shape[1] * shape[2]].to(vae.device)
+    tokens = picture[:, : shape[0] * shape[1] * shape[2]].to(pipe._execution_device)
     patches = pipe.transformer_spatial_patch_size, pipe.transformer_temporal_patch_size
     latents = pipe._unpack_latents(tokens, *shape, *patches).to(vae.dtype)
     return pipe._denormalize_latents(latents, vae.latents_mean, vae.latents_std, vae.config.scaling_factor)
@@ -74,7 +74,7 @@ def unpack(pipe: Any, shot: Shot, picture: Tensor) -> Tensor:
 
 def hear(pipe: Any, sound: Tensor) -> tuple[np.ndarray, int]:
     vae = pipe.audio_vae
-    latents = pipe._denormalize_audio_latents(sound.to(vae.device), vae.latents_mean, vae.latents_std)
+    latents = pipe._denormalize_audio_latents(sound.to(pipe._execution_device), vae.latents_mean, vae.latents_std)
     bins = pipe.audio_mel_bins // pipe.audio_vae_mel_compression_ratio
     latents = pipe._unpack_audio_latents(latents, sound.shape[1], num_mel_bins=bins)
     waves = pipe.vocoder(vae.decode(latents.to(vae.dtype), return_dict=False)[0])

@@ -84,7 +84,7 @@ def _moments(pipe: Any) -> tuple[Tensor, Tensor]:
 
     vae = pipe.vae
     mean, std = (
-        torch.tensor(values, device=vae.device, dtype=vae.dtype).view(1, -1, 1, 1, 1)
+        torch.tensor(values, device=pipe._execution_device, dtype=vae.dtype).view(1, -1, 1, 1, 1)
         for values in (vae.config.latents_mean, vae.config.latents_std)
     )
     return mean, std
