@@ -109,9 +109,9 @@ def test_anothers_picture_stays_theirs(house: House, visit: Visit, tmp_path: Pat
     expect(second.page.get_by_test_id("toast-body")).to_contain_text(wording.PICTURE_STAYS)
     expect(second.page.get_by_placeholder(wording.PICTURE_PROMPT_HINT)).to_have_value("a red cat")
     expect(second.page.get_by_label(wording.PICTURE["choose"])).to_be_attached()
-    expect(second.page.locator(".fb-picture-view")).to_be_hidden()
+    expect(second.picture.locator(".fb-picture-view")).to_be_hidden()
     first.press(wording.ACTIONS["reuse"], shelf(first, "showcase").locator(".fb-card").first)
-    expect(first.page.locator(".fb-picture-view")).to_be_visible()
+    expect(first.picture.locator(".fb-picture-view")).to_be_visible()
 
 
 def test_without_a_showcase_there_are_no_tabs(open_house: OpenHouse, visit: Visit) -> None:
