@@ -20,6 +20,8 @@ from studio.executors import Executor, Readiness
 from studio.executors.local import LocalExecutor
 from studio.executors.parcel import Cluster
 from studio.executors.ray_cluster import RayExecutor
+from studio.executors.remote import RemoteExecutor, card_of_remote
+from studio.executors.routing import RoutingExecutor
 from studio.executors.zero_gpu import ZeroExecutor
 from studio.jobs import JobQueue
 from studio.settings import Settings
@@ -49,7 +51,7 @@ class Studio:
     @classmethod
     def open(cls, settings: Settings, start: bool = True) -> Studio:
         """Open the data folder, put right what a crash left, and start; without `start` that is left to the caller."""
-        models = Catalog.with_own(settings.models)
+        models = _catalog(settings)
         library = Library(settings.data_dir)
         try:
             studio = cls(settings, library, _executor(settings, library, models), models)
@@ -155,12 +157,37 @@ class Studio:
         self._library.files.keep_spare()
 
 
+def _catalog(settings: Settings) -> Catalog:
+    """The models on offer; StudioError for a name or folder that is none."""
+    models = Catalog.with_own(settings.models)
+    _pocket, *others = (card.name for card in models.rows)
+    rows = {card.name: card for card in models.rows}
+    for name, _ in settings.remote_models:
+        if name not in others:
+            raise StudioError(f"REMOTE_MODELS names {name}; it may name {', '.join(others)}.")
+        rows[name] = card_of_remote(rows[name])
+    return Catalog(tuple(rows.values()))
+
+
 def _executor(settings: Settings, library: Library, models: Catalog) -> Executor:
     """Who carries out the jobs; StudioError where the engine's package is missing."""
+    remote = dict(settings.remote_models)
+    home = _home(settings, library, Catalog(tuple(card for card in models.rows if card.name not in remote)))
+    servers = {
+        name: RemoteExecutor(models.card(name), address, settings.remote_token) for name, address in remote.items()
+    }
+    return RoutingExecutor(home, servers) if servers else home
+
+
+def _home(settings: Settings, library: Library, models: Catalog) -> Executor:
     if settings.engine == "local":
         return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models))
     if settings.engine == "zero":
         return _zero_executor(settings, library, models)
+    return _ray_executor(settings)
+
+
+def _ray_executor(settings: Settings) -> Executor:
     if find_spec("ray") is None:
         raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
     # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
@@ -178,6 +205,7 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
         found = estimate.expected(request, models.card(request.model).grid, runs)
         return found.seconds if found else None
 
+    # Pocket is small enough for the Space's own processor, and so costs nobody's share.
     # There torch says that it has CUDA, but only the function that borrows a GPU does.
     processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu", models))
     gpu = VideoPipeline(settings.pocket_dir, "cuda", models)
@@ -185,7 +213,9 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
     # `spaces` packs what the main thread has loaded before the page is launched.
     for name in lent[:1]:
         gpu.load(name)
-    return ZeroExecutor(processor, LocalExecutor(gpu), spaces.GPU, expected_s, frozenset(lent))
+    # Made in any case: a ZeroGPU Space without a function that borrows does not start.
+    borrower = ZeroExecutor(LocalExecutor(gpu), spaces.GPU, expected_s)
+    return RoutingExecutor(processor, dict.fromkeys(lent, borrower))
 
 
 def _digest(text: str) -> str:

@@ -17,7 +17,7 @@ import yaml
 from studio.deploy import hardware
 from studio.domain import ModelLimits, StudioError, VideoRequest
 from studio.engine import catalog, grid
-from studio.settings import Settings
+from studio.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -219,7 +219,10 @@ def test_each_place_to_run_it_has_a_command_that_is_there() -> None:
     assert len(commands) >= len(rows)
     services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
     for command in commands:
-        words = [word for word in command.split() if not re.match(r"[A-Z]+=", word)]
+        settings = [word.split("=", 1) for word in command.split() if re.match(r"[A-Z_]+=", word)]
+        Settings.from_env({name: value for name, value in settings if name != "HEAD"})
+        assert {name for name, _ in settings} <= {"HEAD", *VARIABLES}
+        words = [word for word in command.split() if not re.match(r"[A-Z_]+=", word)]
         if words[0] == "make":
             said = subprocess.run(
                 ["make", "-n", words[1], "HEAD=10.0.0.5:6379"], cwd=ROOT, capture_output=True, text=True

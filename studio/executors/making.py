@@ -138,7 +138,7 @@ class Making:
         def texts() -> Tags:
             nonlocal made
             made = self._made(latents, movie)
-            return tags(latents.request, {**_facts(made), "clip": task.id})
+            return tags(latents.request, {**facts_of(made), "clip": task.id})
 
         task.poster.write_bytes(poster_jpeg(movie.frames))
         write_video(task.target, movie, texts, lambda: self.orders() == "stop", begins_as=task.source)
@@ -176,9 +176,9 @@ class Making:
             raise Unfinished(f"{said} What was denoised is kept, so the clip can be finished later.") from error
 
 
-def _facts(made: Made) -> dict[str, Any]:
-    """What the recipe in the file says beside the request."""
-    facts = {
+def facts_of(made: Made) -> dict[str, Any]:
+    """What the recipe in the file says beside the request; of energy only where it is known."""
+    facts: dict[str, Any] = {
         "width": made.width,
         "height": made.height,
         "num_frames": made.num_frames,
@@ -186,9 +186,9 @@ def _facts(made: Made) -> dict[str, Any]:
         "has_sound": made.has_sound,
         "steps_done": made.steps_done,
         "elapsed_seconds": made.elapsed_seconds,
-        "energy_wh": made.energy_wh,
-        "energy_is_measured": made.is_energy_measured,
     }
+    if made.energy_wh:
+        facts |= {"energy_wh": made.energy_wh, "energy_is_measured": made.is_energy_measured}
     return {**facts, "note": made.note} if made.note else facts
 
 
