@@ -245,6 +245,15 @@ def test_ray_is_started_with_a_token_and_without_reports() -> None:
         assert ("--num-cpus=0" in started) == (target == "head"), "the studio's machine is not taken for clips"
 
 
+def test_the_ports_of_a_cluster_are_those_that_the_readme_names() -> None:
+    said = subprocess.run(
+        ["make", "-n", "head", "worker", "HEAD=10.0.0.5:6379"], cwd=ROOT, capture_output=True, text=True
+    )
+    ports = {int(port) for port in re.findall(r"-port=(\d+)", said.stdout)}
+    assert "TCP\n6379 to 6383 and 10002 to 10999 between" in section(README, "From one machine to twenty")
+    assert ports == {6379, 6380, 6381, 6382, 6383, 10002, 10999}
+
+
 def test_readme_map_names_what_is_there() -> None:
     named = {row[0].strip("`") for row in table(section(README, "File map"))}
     top = {path.relative_to(ROOT).parts[0] for path in shared_files()}
