@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -184,15 +185,23 @@ def _home(settings: Settings, library: Library, models: Catalog) -> Executor:
         return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models))
     if settings.engine == "zero":
         return _zero_executor(settings, library, models)
-    return _ray_executor(settings)
+    return _ray_executor(settings, models)
 
 
-def _ray_executor(settings: Settings) -> Executor:
+def _ray_executor(settings: Settings, models: Catalog) -> Executor:
     if find_spec("ray") is None:
         raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
     # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
     pocket_dir = None if settings.pocket_dir == catalog.POCKET_DIR.resolve() else str(settings.pocket_dir)
-    return RayExecutor(Cluster(settings.ray_address, settings.worker_cpus, settings.device, pocket_dir))
+    others = tuple(_anywhere(card) for card in models.models() if card.source)
+    share = settings.worker_cpus, settings.worker_gpus, settings.device
+    return RayExecutor(Cluster(settings.ray_address, *share, pocket_dir, others))
+
+
+def _anywhere(card: ModelCard) -> ModelCard:
+    """The card as it is understood on another machine: a folder by its whole path."""
+    folder = Path(card.source).expanduser()
+    return replace(card, source=str(folder.resolve())) if folder.is_dir() else card
 
 
 def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Executor:

@@ -23,6 +23,7 @@ VARIABLES = (
     "ENGINE",
     "RAY_ADDRESS",
     "WORKER_CPUS",
+    "WORKER_GPUS",
     "REMOTE_MODELS",
     "REMOTE_TOKEN",
     "GALLERY",
@@ -70,6 +71,7 @@ class Settings:
     engine: str = "local"
     ray_address: str = "127.0.0.1:6379"
     worker_cpus: int = 2
+    worker_gpus: int = 1
     remote_models: tuple[tuple[str, str], ...] = ()
     remote_token: str = field(default="", repr=False)
     has_private_galleries: bool = False
@@ -108,6 +110,7 @@ class Settings:
             engine=read.one_of("ENGINE", usual_engine, ENGINES),
             ray_address=read.address("RAY_ADDRESS", cls.ray_address),
             worker_cpus=read.whole("WORKER_CPUS", cls.worker_cpus, 1, 1024),
+            worker_gpus=read.whole("WORKER_GPUS", cls.worker_gpus, 1, 64),
             remote_models=read.names_and_servers("REMOTE_MODELS"),
             remote_token=read.text("REMOTE_TOKEN", ""),
             has_private_galleries=read.one_of("GALLERY", "private" if is_space else "shared", GALLERIES) == "private",

@@ -17,6 +17,7 @@ GOOD = {
     "ENGINE": ("ray", "engine", "ray"),
     "RAY_ADDRESS": ("head.example:6380", "ray_address", "head.example:6380"),
     "WORKER_CPUS": ("8", "worker_cpus", 8),
+    "WORKER_GPUS": ("4", "worker_gpus", 4),
     "REMOTE_MODELS": (
         "a=http://10.0.0.7:8091, b=https://gpu.example/x",
         "remote_models",

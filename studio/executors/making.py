@@ -62,18 +62,18 @@ class Making:
 
     def run(self) -> Made:
         latents = self._kept() or self._denoised(self.task.request)
-        with self._unfinished():
+        with finishing(self.task):
             generated = self.pipeline.decode(latents, self.report, self.orders)
         if reason := self._fault(generated):
             latents = self._made_safely(latents, reason)
-            with self._unfinished():
+            with finishing(self.task):
                 generated = self.pipeline.decode(latents, self.report, self.orders)
             if second := self._fault(generated):
                 self.task.latents.unlink(missing_ok=True)
                 raise StudioError(
                     f"The clip {reason}; made again with {_settings(latents.request)} it {second}. {ADVICE}"
                 )
-        with self._unfinished():
+        with finishing(self.task):
             return self._written(latents, self._movie(generated))
 
     def _kept(self) -> Latents | None:
@@ -162,18 +162,19 @@ class Making:
             changed=_changed(self.task.request, latents.request),
         )
 
-    @contextmanager
-    def _unfinished(self) -> Iterator[None]:
-        """What fails in here fails after denoising: where the latents are kept, say so."""
-        try:
-            yield
-        except Stopped:
+
+@contextmanager
+def finishing(task: Task) -> Iterator[None]:
+    """What fails in here fails after denoising: where the latents are kept, Unfinished says so."""
+    try:
+        yield
+    except Stopped:
+        raise
+    except Exception as error:
+        if not task.latents.exists():
             raise
-        except Exception as error:
-            if not self.task.latents.exists():
-                raise
-            said = sentence_of(error, "after denoising")
-            raise Unfinished(f"{said} What was denoised is kept, so the clip can be finished later.") from error
+        said = sentence_of(error, "after denoising")
+        raise Unfinished(f"{said} What was denoised is kept, so the clip can be finished later.") from error
 
 
 def facts_of(made: Made) -> dict[str, Any]:
