@@ -9,7 +9,8 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 VENV := .venv
 BIN := $(VENV)/bin/python
 PIP := $(BIN) -m pip --disable-pip-version-check
-RAY = RAY_AUTH_MODE=token exec $(VENV)/bin/ray start --block --disable-usage-stats
+RAY = RAY_AUTH_MODE=token exec $(VENV)/bin/ray start --block --disable-usage-stats \
+	--min-worker-port=10002 --max-worker-port=10999
 # An empty ARGS runs everything; `make test ARGS="-k grid"` runs a part.
 ARGS ?=
 
@@ -18,13 +19,15 @@ run: $(VENV)/.runtime $(if $(filter 1 true yes on,$(MCP)),$(VENV)/.mcp) $(if $(f
 	exec $(BIN) app.py
 
 # A cluster's head, on the studio's machine, which gives it no processors, and each other machine of it. Both run until
-# they are ended, and take the token that keeps strangers out from RAY_AUTH_TOKEN.
+# they are ended, and take the token that keeps strangers out from RAY_AUTH_TOKEN. Their ports are named, so that a
+# firewall can know them; a head and a worker may be on one machine.
 head: $(VENV)/.ray
-	$(RAY) --head --port=$(or $(RAY_PORT),6379) --num-cpus=0 --num-gpus=0 --include-dashboard=false
+	$(RAY) --head --port=$(or $(RAY_PORT),6379) --num-cpus=0 --num-gpus=0 --include-dashboard=false \
+		--node-manager-port=6380 --object-manager-port=6381
 
 worker: $(VENV)/.ray
 	@test -n "$(HEAD)" || { echo "Say where the head is: make worker HEAD=10.0.0.5:6379"; exit 1; }
-	$(RAY) --address=$(HEAD)
+	$(RAY) --address=$(HEAD) --node-manager-port=6382 --object-manager-port=6383
 
 test: $(VENV)/.test chromium
 	$(BIN) -m pytest $(ARGS)

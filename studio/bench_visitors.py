@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
 CROWDS = (1, 8, 32)
@@ -99,7 +99,7 @@ def measure(process: subprocess.Popen[bytes], address: str, visitors: int, reque
     found, is_over = Crowd(visitors), Event()
 
     def look() -> None:
-        while not is_over.wait(OPEN_S):
+        while not (found.opens_s and is_over.wait(OPEN_S)):
             began_s = time.perf_counter()
             fetch(f"{address}/")
             found.opens_s.append(time.perf_counter() - began_s)
@@ -111,14 +111,15 @@ def measure(process: subprocess.Popen[bytes], address: str, visitors: int, reque
             make_clip(address, request)
             found.waits_s.append(time.perf_counter() - began_s)
 
-    looker = Thread(target=look, daemon=True)
-    looker.start()
     began_s = time.perf_counter()
-    with ThreadPoolExecutor(visitors) as crowd:
-        list(crowd.map(visit, range(visitors)))
-    found.took_s = time.perf_counter() - began_s
-    is_over.set()
-    looker.join()
+    with ThreadPoolExecutor(visitors + 1) as crowd:
+        looking = crowd.submit(look)
+        try:
+            list(crowd.map(visit, range(visitors)))
+            found.took_s = time.perf_counter() - began_s
+        finally:
+            is_over.set()
+        looking.result()
     return found
 
 

@@ -240,13 +240,17 @@ def _between(name: str, value: object, low: float, high: float, whole: bool = Fa
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a running job is. `preview` is a JPEG strip of `preview_frames` equal pictures side by side."""
+    """How far a running job is. `preview` is a JPEG strip of `preview_frames` equal pictures side by side.
+
+    `can_keep`: whether there would be something to keep, if it were stopped here.
+    """
 
     phase: Phase
     step: int = 0
     total: int = 0
     preview: bytes | None = None
     preview_frames: int = 1
+    can_keep: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from studio.executors import Executor, Readiness
 from studio.executors.local import LocalExecutor
 from studio.executors.parcel import Cluster
 from studio.executors.ray_cluster import RayExecutor
+from studio.executors.remote import RemoteExecutor, card_of_remote
+from studio.executors.routing import RoutingExecutor
 from studio.executors.zero_gpu import ZeroExecutor
 from studio.jobs import JobQueue
 from studio.settings import Settings
@@ -51,7 +54,7 @@ class Studio:
     @classmethod
     def open(cls, settings: Settings, start: bool = True) -> Studio:
         """Open the data folder, put right what a crash left, and start; without `start` that is left to the caller."""
-        models = Catalog.with_own(settings.models, settings.loras)
+        models = _catalog(settings)
         library = Library(settings.data_dir)
         try:
             studio = cls(settings, library, _executor(settings, library, models), models)
@@ -198,21 +201,55 @@ class Studio:
         self._library.files.keep_spare()
 
 
+def _catalog(settings: Settings) -> Catalog:
+    """The models on offer; StudioError for a name or folder that is none."""
+    models = Catalog.with_own(settings.models, settings.loras)
+    _pocket, *others = (card.name for card in models.rows)
+    rows = {card.name: card for card in models.rows}
+    for name, _ in settings.remote_models:
+        if name not in others:
+            raise StudioError(f"REMOTE_MODELS names {name}; it may name {', '.join(others)}.")
+        rows[name] = card_of_remote(rows[name])
+    return Catalog(tuple(rows.values()), models.loras)
+
+
 def _executor(settings: Settings, library: Library, models: Catalog) -> Executor:
     """Who carries out the jobs; StudioError where a package that the settings ask for is missing."""
     if settings.memory_plan == "int8" and find_spec("torchao") is None:
         raise StudioError(memory.NO_TORCHAO)
+    remote = dict(settings.remote_models)
+    at_home = tuple(card for card in models.rows if card.name not in remote)
+    home = _home(settings, library, Catalog(at_home, models.loras))
+    servers = {
+        name: RemoteExecutor(models.card(name), address, settings.remote_token) for name, address in remote.items()
+    }
+    return RoutingExecutor(home, servers) if servers else home
+
+
+def _home(settings: Settings, library: Library, models: Catalog) -> Executor:
     if settings.engine == "local":
         return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan))
     if settings.engine == "zero":
         return _zero_executor(settings, library, models)
+    return _ray_executor(settings, models)
+
+
+def _ray_executor(settings: Settings, models: Catalog) -> Executor:
     if find_spec("ray") is None:
         raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
     if models.loras:
-        raise StudioError("LORAS can't be used with ENGINE=ray: its workers have Pocket alone.")
+        raise StudioError("LORAS can't be used with ENGINE=ray: a cluster's workers have none.")
     # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
     pocket_dir = None if settings.pocket_dir == catalog.POCKET_DIR.resolve() else str(settings.pocket_dir)
-    return RayExecutor(Cluster(settings.ray_address, settings.worker_cpus, settings.device, pocket_dir))
+    others = tuple(_anywhere(card) for card in models.models() if card.source)
+    share = settings.worker_cpus, settings.worker_gpus, settings.device
+    return RayExecutor(Cluster(settings.ray_address, *share, pocket_dir, others, settings.memory_plan))
+
+
+def _anywhere(card: ModelCard) -> ModelCard:
+    """The card as it is understood on another machine: a folder by its whole path."""
+    folder = Path(card.source).expanduser()
+    return replace(card, source=str(folder.resolve())) if folder.is_dir() else card
 
 
 def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Executor:
@@ -225,6 +262,7 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
         found = estimate.expected(request, models.card(request.model).grid, runs)
         return found.seconds if found else None
 
+    # Pocket is small enough for the Space's own processor, and so costs nobody's share.
     # There torch says that it has CUDA, but only the function that borrows a GPU does.
     processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu", models))
     # The hub says what a GPU has only where one is lent, and lends a large one.
@@ -234,7 +272,9 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
     # `spaces` packs what the main thread has loaded before the page is launched.
     for name in lent[:1]:
         gpu.load(name)
-    return ZeroExecutor(processor, LocalExecutor(gpu), spaces.GPU, expected_s, frozenset(lent))
+    # Made in any case: a ZeroGPU Space without a function that borrows does not start.
+    borrower = ZeroExecutor(LocalExecutor(gpu), spaces.GPU, expected_s)
+    return RoutingExecutor(processor, dict.fromkeys(lent, borrower))
 
 
 def _digest(text: str) -> str:

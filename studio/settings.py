@@ -25,6 +25,9 @@ VARIABLES = (
     "ENGINE",
     "RAY_ADDRESS",
     "WORKER_CPUS",
+    "WORKER_GPUS",
+    "REMOTE_MODELS",
+    "REMOTE_TOKEN",
     "GALLERY",
     "AUTH",
     "SHOWCASE",
@@ -51,6 +54,7 @@ DEVICES = ("auto", "cpu", "cuda")
 MEMORY_PLANS = ("auto", "full", "offload", "group", "fp8", "int8")
 ENGINES = ("local", "ray", "zero")
 _ADDRESS = re.compile(r"[\w.-]+:\d{1,5}", re.ASCII)
+_SERVER = re.compile(r"https?://[\w.-]+(:\d{1,5})?(/[\w.~-]+)*", re.ASCII)
 GALLERIES = ("shared", "private")
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -74,6 +78,9 @@ class Settings:
     engine: str = "local"
     ray_address: str = "127.0.0.1:6379"
     worker_cpus: int = 2
+    worker_gpus: int = 1
+    remote_models: tuple[tuple[str, str], ...] = ()
+    remote_token: str = field(default="", repr=False)
     has_private_galleries: bool = False
     auth: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     showcase: bool = False
@@ -113,6 +120,9 @@ class Settings:
             engine=read.one_of("ENGINE", usual_engine, ENGINES),
             ray_address=read.address("RAY_ADDRESS", cls.ray_address),
             worker_cpus=read.whole("WORKER_CPUS", cls.worker_cpus, 1, 1024),
+            worker_gpus=read.whole("WORKER_GPUS", cls.worker_gpus, 1, 64),
+            remote_models=read.names_and_servers("REMOTE_MODELS"),
+            remote_token=read.text("REMOTE_TOKEN", ""),
             has_private_galleries=read.one_of("GALLERY", "private" if is_space else "shared", GALLERIES) == "private",
             auth=read.names_and_passwords("AUTH"),
             showcase=read.yes_or_no("SHOWCASE", cls.showcase),
@@ -180,6 +190,16 @@ class _Reader:
         if not _ADDRESS.fullmatch(text):
             raise StudioError(f"{name} must be host:port; it is {_shown(text)}.")
         return text
+
+    def names_and_servers(self, name: str) -> tuple[tuple[str, str], ...]:
+        """`model=http://host:port` pairs with commas between."""
+        pairs: dict[str, str] = {}
+        for text in self.names(name):
+            model, _, server = text.partition("=")
+            if not model or model in pairs or not _SERVER.fullmatch(server):
+                raise StudioError(f"{name} must be model=http://host:port, once for each model; not {_shown(text)}.")
+            pairs[model] = server
+        return tuple(pairs.items())
 
     def millions(self, name: str, default: int, low: int, high: int) -> int:
         """A number of megabytes or megapixels, as bytes or pixels."""

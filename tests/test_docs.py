@@ -17,7 +17,7 @@ import yaml
 from studio.deploy import hardware
 from studio.domain import ModelLimits, StudioError, VideoRequest
 from studio.engine import catalog, grid
-from studio.settings import Settings
+from studio.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -220,7 +220,10 @@ def test_each_place_to_run_it_has_a_command_that_is_there() -> None:
     assert len(commands) >= len(rows)
     services = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))["services"]
     for command in commands:
-        words = [word for word in command.split() if not re.match(r"[A-Z]+=", word)]
+        settings = [word.split("=", 1) for word in command.split() if re.match(r"[A-Z_]+=", word)]
+        Settings.from_env({name: value for name, value in settings if name != "HEAD"})
+        assert {name for name, _ in settings} <= {"HEAD", *VARIABLES}
+        words = [word for word in command.split() if not re.match(r"[A-Z_]+=", word)]
         if words[0] == "make":
             said = subprocess.run(
                 ["make", "-n", words[1], "HEAD=10.0.0.5:6379"], cwd=ROOT, capture_output=True, text=True
@@ -241,6 +244,15 @@ def test_ray_is_started_with_a_token_and_without_reports() -> None:
         assert started.startswith("RAY_AUTH_MODE=token ")
         assert "--disable-usage-stats" in started
         assert ("--num-cpus=0" in started) == (target == "head"), "the studio's machine is not taken for clips"
+
+
+def test_the_ports_of_a_cluster_are_those_that_the_readme_names() -> None:
+    said = subprocess.run(
+        ["make", "-n", "head", "worker", "HEAD=10.0.0.5:6379"], cwd=ROOT, capture_output=True, text=True
+    )
+    ports = {int(port) for port in re.findall(r"-port=(\d+)", said.stdout)}
+    assert "TCP\n6379 to 6383 and 10002 to 10999 between" in section(README, "From one machine to twenty")
+    assert ports == {6379, 6380, 6381, 6382, 6383, 10002, 10999}
 
 
 def test_readme_map_names_what_is_there() -> None:

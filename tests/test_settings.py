@@ -19,6 +19,13 @@ GOOD = {
     "ENGINE": ("ray", "engine", "ray"),
     "RAY_ADDRESS": ("head.example:6380", "ray_address", "head.example:6380"),
     "WORKER_CPUS": ("8", "worker_cpus", 8),
+    "WORKER_GPUS": ("4", "worker_gpus", 4),
+    "REMOTE_MODELS": (
+        "a=http://10.0.0.7:8091, b=https://gpu.example/x",
+        "remote_models",
+        (("a", "http://10.0.0.7:8091"), ("b", "https://gpu.example/x")),
+    ),
+    "REMOTE_TOKEN": ("s3cret", "remote_token", "s3cret"),
     "GALLERY": ("private", "has_private_galleries", True),
     "AUTH": ("ann:s3:cret, bo:pw", "auth", (("ann", "s3:cret"), ("bo", "pw"))),
     "SHOWCASE": ("1", "showcase", True),
@@ -59,6 +66,9 @@ BAD = [
     ("RAY_ADDRESS", "auto", "host:port; it is 'auto'"),
     ("RAY_ADDRESS", "ray://head:10001", "host:port; it is 'ray://head:10001'"),
     ("WORKER_CPUS", "0", "a whole number from 1 to 1024; it is '0'"),
+    ("REMOTE_MODELS", "http://10.0.0.7:8091", "once for each model; not 'http://10.0.0.7:8091'"),
+    ("REMOTE_MODELS", "a=ftp://host", "model=http://host:port, once for each model; not 'a=ftp://host'"),
+    ("REMOTE_MODELS", "a=http://one,a=http://two", "once for each model; not 'a=http://two'"),
     ("GALLERY", "public", "shared or private; it is 'public'"),
     ("AUTH", "ann:pw, hunter2", "name:password pairs with commas between; entry 2 is none"),
     ("AUTH", ":hunter2", "name:password pairs with commas between; entry 1 is none"),
@@ -91,7 +101,7 @@ def test_a_zero_gpu_space_is_known_by_its_own_variable() -> None:
 
 
 def test_passwords_are_not_printed() -> None:
-    assert "s3cret" not in repr(Settings.from_env({"AUTH": "ann:s3cret"}))
+    assert "s3cret" not in repr(Settings.from_env({"AUTH": "ann:s3cret", "REMOTE_TOKEN": "s3cret"}))
 
 
 def test_every_variable_is_tried_here() -> None:

@@ -16,6 +16,9 @@ class Readiness:
     sentence: str
 
 
+READY = Readiness("ready", "Ready.")
+
+
 class Executor(Protocol):
     @property
     def workers(self) -> int:

@@ -12,14 +12,13 @@ from studio.domain import Made, ModelCard, Orders, Progress, Report, StudioError
 from studio.engine import catalog
 from studio.engine.meter import Meter
 from studio.engine.pipeline import VideoPipeline
-from studio.executors import Readiness
+from studio.executors import READY, Readiness
 from studio.executors.making import Making
 
 log = logging.getLogger(__name__)
 
 STARTING = Readiness("starting", "The model is loaded with the first clip.")
 LOADING = Readiness("loading", "The model is loading; you can write your prompt meanwhile.")
-READY = Readiness("ready", "Ready.")
 
 
 class LocalExecutor:

@@ -73,7 +73,7 @@ class Making:
                 raise StudioError(
                     f"The clip {reason}; made again with {_settings(latents.request)} it {second}. {ADVICE}"
                 )
-        with self._unfinished():
+        with finishing(self.task):
             return self._written(latents, self._movie(generated))
 
     def _kept(self) -> Latents | None:
@@ -104,7 +104,7 @@ class Making:
         return latents
 
     def _decoded(self, latents: Latents) -> Generated:
-        with self._unfinished():
+        with finishing(self.task):
             return self._with_room(lambda: self.pipeline.decode(latents, self.report, self.orders))
 
     def _with_room(self, work: Callable[[], T]) -> T:
@@ -157,7 +157,7 @@ class Making:
         def texts() -> Tags:
             nonlocal made
             made = self._made(latents, movie)
-            return tags(latents.request, {**_facts(made), "clip": task.id})
+            return tags(latents.request, {**facts_of(made), "clip": task.id})
 
         task.poster.write_bytes(poster_jpeg(movie.frames))
         write_video(task.target, movie, texts, lambda: self.orders() == "stop", begins_as=task.source)
@@ -181,23 +181,24 @@ class Making:
             changed=_changed(self.task.request, latents.request),
         )
 
-    @contextmanager
-    def _unfinished(self) -> Iterator[None]:
-        """What fails in here fails after denoising: where the latents are kept, say so."""
-        try:
-            yield
-        except Stopped:
+
+@contextmanager
+def finishing(task: Task) -> Iterator[None]:
+    """What fails in here fails after denoising: where the latents are kept, Unfinished says so."""
+    try:
+        yield
+    except Stopped:
+        raise
+    except Exception as error:
+        if not task.latents.exists():
             raise
-        except Exception as error:
-            if not self.task.latents.exists():
-                raise
-            said = sentence_of(error, "after denoising")
-            raise Unfinished(f"{said} What was denoised is kept, so the clip can be finished later.") from error
+        said = sentence_of(error, "after denoising")
+        raise Unfinished(f"{said} What was denoised is kept, so the clip can be finished later.") from error
 
 
-def _facts(made: Made) -> dict[str, Any]:
-    """What the recipe in the file says beside the request."""
-    facts = {
+def facts_of(made: Made) -> dict[str, Any]:
+    """What the recipe in the file says beside the request; of energy only where it is known."""
+    facts: dict[str, Any] = {
         "width": made.width,
         "height": made.height,
         "num_frames": made.num_frames,
@@ -205,9 +206,9 @@ def _facts(made: Made) -> dict[str, Any]:
         "has_sound": made.has_sound,
         "steps_done": made.steps_done,
         "elapsed_seconds": made.elapsed_seconds,
-        "energy_wh": made.energy_wh,
-        "energy_is_measured": made.is_energy_measured,
     }
+    if made.energy_wh:
+        facts |= {"energy_wh": made.energy_wh, "energy_is_measured": made.is_energy_measured}
     return {**facts, "note": made.note} if made.note else facts
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from studio.domain import Made, Order, Progress, Task, VideoRequest
+from studio.domain import Made, ModelCard, Order, Progress, Task, VideoRequest
 
 
 @dataclass(frozen=True)
@@ -20,23 +20,22 @@ class Parcel:
     id: str
     request: VideoRequest
     picture: bytes | None
+    last_picture: bytes | None
     source: bytes | None
     latents: bytes | None
 
     @classmethod
     def pack(cls, task: Task) -> Parcel:
         latents = task.latents if task.latents.exists() else None
-        return cls(
-            task.id,
-            task.request,
-            *(file.read_bytes() if file else None for file in (task.picture, task.source, latents)),
-        )
+        files = task.picture, task.last_picture, task.source, latents
+        return cls(task.id, task.request, *(file.read_bytes() if file else None for file in files))
 
     def unpack(self, folder: Path) -> Task:
         """Write the files into `folder`; returns the task that works on them."""
         found: dict[str, Path | None] = {}
         for name, content in (
             ("picture.png", self.picture),
+            ("last_picture.png", self.last_picture),
             ("source.mp4", self.source),
             ("clip.safetensors", self.latents),
         ):
@@ -51,6 +50,7 @@ class Parcel:
             latents=folder / "clip.safetensors",
             picture=found["picture.png"],
             source=found["source.mp4"],
+            last_picture=found["last_picture.png"],
         )
 
 
@@ -114,15 +114,19 @@ class Tell:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Which cluster, and what a worker is there: a GPU, or `worker_cpus` processors.
+    """Which cluster, and what a worker is there: `worker_gpus` GPUs, or `worker_cpus` processors.
 
-    Without a `pocket_dir` a worker uses the weights that the studio sends.
+    Without a `pocket_dir` a worker uses the weights that the studio sends. `models` are those whose weights lie on the
+    workers' own machines, or not; what a folder is called is the same on each.
     """
 
     address: str
     worker_cpus: int
+    worker_gpus: int
     device: str
     pocket_dir: str | None
+    models: tuple[ModelCard, ...] = ()
+    memory_plan: str = "auto"
 
 
 # What the driver tells the studio.
@@ -136,8 +140,12 @@ class Told:
 
 @dataclass(frozen=True)
 class Staff:
-    """How many workers are ready, one sentence about them for everybody, and what goes wrong for the log alone."""
+    """How many tasks may be at the driver, one sentence about the workers, and what goes wrong for the log alone.
+
+    `obstacles` are, by model, why no worker can make its clips, empty where one can.
+    """
 
     workers: int
     sentence: str
     trouble: str = ""
+    obstacles: dict[str, str] = field(default_factory=dict)

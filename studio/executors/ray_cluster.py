@@ -21,7 +21,8 @@ from threading import Event as Flag
 from threading import Lock, Thread
 
 from studio.domain import Made, ModelCard, Order, Orders, Progress, Report, Stopped, StudioError, Task
-from studio.executors import Readiness
+from studio.executors import READY, Readiness
+from studio.executors.making import finishing
 from studio.executors.parcel import (
     Cluster,
     Event,
@@ -45,7 +46,8 @@ ASK_S = 0.1
 AGAIN_S = 2.0
 # A worker obeys within a step; one that has not by then is out of reach, and what it still does counts for nothing.
 OBEY_S = 20.0
-READY = Readiness("ready", "Ready.")
+# How long a clip waits, while others are made, for a worker to come that has its model.
+LACKING_S = 600.0
 JOINING = Staff(0, "The studio is joining its cluster; clips wait until a worker is there.")
 
 
@@ -67,8 +69,13 @@ class RayExecutor:
         return self._staff.workers
 
     def obstacle(self, card: ModelCard) -> str:
-        # Weights of other models would have to lie on every machine, and no worker tells which it has.
-        return "" if not card.source else f"{card.title} is not made on a cluster yet; its workers have Pocket."
+        """Of Pocket none, since every worker is sent it; a clip of it waits for one."""
+        if not card.source:
+            return ""
+        said = self._staff.obstacles.get(card.name)
+        if said is None:
+            return f"Whether a worker of the cluster has {card.title} is known when one is there; now there is none."
+        return said and f"No worker of the cluster can take it: {said}"
 
     def warm_up(self) -> None:
         """Workers load the model as soon as they are there."""
@@ -85,8 +92,9 @@ class RayExecutor:
             event = self._try(task, report, orders)
             match event:
                 case Finished(made, video, poster):
-                    task.poster.write_bytes(poster)
-                    task.target.write_bytes(video)
+                    with finishing(task):
+                        task.poster.write_bytes(poster)
+                        task.target.write_bytes(video)
                     return made
                 case Failed(error):
                     raise error
@@ -123,7 +131,7 @@ class RayExecutor:
 
     def _follow(self, attempt: str, task: Task, report: Report, orders: Orders) -> Event:
         told: Order = "go on"
-        until_s = float("inf")
+        until_s, heard_s = float("inf"), time.monotonic()
         while True:
             if (order := orders()) != told:
                 self._send(Tell(attempt, order))
@@ -133,7 +141,11 @@ class RayExecutor:
             except Empty:
                 if time.monotonic() > until_s:
                     raise Stopped from None
+                if (lack := self._staff.obstacles.get(task.request.model)) and time.monotonic() > heard_s + LACKING_S:
+                    self._send(Tell(attempt, "stop"))
+                    raise StudioError(f"No worker of the cluster came that can take this clip: {lack}") from None
                 continue
+            heard_s = time.monotonic()
             match event:
                 case Progress():
                     report(event)

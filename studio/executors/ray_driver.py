@@ -18,7 +18,7 @@ from threading import Condition, Lock, Thread
 from typing import Any
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import ObjectLostError, RayActorError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from studio.domain import Order, Stopped
@@ -39,13 +39,18 @@ UNREACHED = "The cluster cannot be reached, which is tried again and again; clip
 
 @dataclass
 class Seat:
-    """One worker's place: on which node, and whether it is ready (`where` is known) and free."""
+    """One worker's place: on which node, and whether it is ready, which is when its `obstacles` are known, and free."""
 
     node: str
     actor: Any
-    described: Any
-    where: str = ""
+    promised: Any
+    obstacles: dict[str, str] | None = None
     is_busy: bool = False
+    model: str = "pocket"  # which one it has loaded
+
+    def can_make(self, model: str) -> bool:
+        """Also what nobody knows, so that the worker is the one to refuse it."""
+        return self.obstacles is not None and not self.obstacles.get(model)
 
 
 class Driver:
@@ -103,17 +108,22 @@ class Driver:
             self._orders[message.attempt] = message.order
 
     def _hand_out(self) -> None:
-        """Give what waits to free workers, on the nodes that have least to do first."""
-        while self._waiting:
-            free = [seat for seat in self._seats.values() if seat.where and not seat.is_busy]
-            if not free:
-                return
-            busy = Counter(seat.node for seat in self._seats.values() if seat.is_busy)
-            seat, make = min(free, key=lambda seat: busy[seat.node]), self._waiting.popleft()
-            seat.is_busy, self._at[make.attempt] = True, seat
+        """Give what waits to free workers that have its model; what finds none does not hold up the rest."""
+        for make in list(self._waiting):
+            seat = self._seat_for(make.parcel.request.model)
+            if seat is None:
+                continue
+            self._waiting.remove(make)
+            seat.is_busy, seat.model, self._at[make.attempt] = True, make.parcel.request.model, seat
             if order := self._orders.pop(make.attempt, None):
                 seat.actor.tell.options(concurrency_group="control").remote(make.attempt, order)
             Thread(target=self._follow, args=(seat, make), daemon=True).start()
+
+    def _seat_for(self, model: str) -> Seat | None:
+        """A free one, where the model is loaded already before others, then on the node that has least to do."""
+        free = [seat for seat in self._seats.values() if not seat.is_busy and seat.can_make(model)]
+        busy = Counter(seat.node for seat in self._seats.values() if seat.is_busy)
+        return min(free, key=lambda seat: (seat.model != model, busy[seat.node]), default=None)
 
     def _follow(self, seat: Seat, make: Make) -> None:
         has_begun = False
@@ -122,7 +132,7 @@ class Driver:
             for reference in stream:
                 self._say(Told(make.attempt, ray.get(reference)))
                 has_begun = True
-        except RayActorError:
+        except (RayActorError, ObjectLostError):  # the second: what it had told of lay on a machine that is gone
             self._dismiss(seat)
             self._say(Told(make.attempt, Lost(took_worker=True, has_begun=has_begun)))
         except Exception as error:  # noqa: BLE001 - whatever it is, the job that waits for an end must get one
@@ -166,47 +176,61 @@ class Driver:
                 self._seats[key] = self._hire(key[0], nodes[key[0]])
             seats = list(self._seats.values())
         for seat in seats:
-            if not seat.where and ray.wait([seat.described], timeout=0)[0]:
+            if seat.obstacles is None and ray.wait([seat.promised], timeout=0)[0]:
                 self._introduce(seat)
         with self._changed:
             self._hand_out()
             return self._staff(nodes)
 
     def _introduce(self, seat: Seat) -> None:
+        trouble = ""
+        obstacles: Any = None
         try:
-            where, trouble = str(ray.get(seat.described)), ""
+            obstacles = ray.get(seat.promised)
         except RayError as error:
-            where, trouble = "", f"a worker did not start: {_last_line(error)}"
+            trouble = f"a worker did not start: {_last_line(error)}"
             self._dismiss(seat)
         with self._changed:
-            seat.where, self._trouble = where, trouble
+            seat.obstacles, self._trouble = obstacles, trouble
 
     def _has_gpus(self, node: dict[str, Any]) -> bool:
         return self._cluster.device != "cpu" and node["Resources"].get("GPU", 0) >= 1
 
     def _shares(self, node: dict[str, Any]) -> int:
         if self._has_gpus(node):
-            return int(node["Resources"]["GPU"])
+            return int(node["Resources"]["GPU"] // self._cluster.worker_gpus)
         if self._cluster.device == "cuda":
             return 0
         return int(node["Resources"].get("CPU", 0) // self._cluster.worker_cpus)
 
     def _hire(self, name: str, node: dict[str, Any]) -> Seat:
         # Ray gives a process as many threads as it has processors, so a worker on them must own them.
-        share = {"num_gpus": 1} if self._has_gpus(node) else {"num_cpus": self._cluster.worker_cpus}
+        gpus = self._cluster.worker_gpus if self._has_gpus(node) else 0
+        share = {"num_gpus": gpus} if gpus else {"num_cpus": self._cluster.worker_cpus}
         place = NodeAffinitySchedulingStrategy(name, soft=False)
-        actor = self._actor.options(**share, scheduling_strategy=place).remote(self._cluster)
-        return Seat(name, actor, actor.describe.options(concurrency_group="control").remote())
+        actor = self._actor.options(**share, scheduling_strategy=place).remote(self._cluster, gpus)
+        return Seat(name, actor, actor.obstacles.options(concurrency_group="control").remote())
 
     def _staff(self, nodes: dict[str, Any]) -> Staff:
-        ready = [seat for seat in self._seats.values() if seat.where]
+        ready = [seat for seat in self._seats.values() if seat.obstacles is not None]
+        # While a worker is free, what waits is for others: it takes no place of those whom the free one could serve.
+        passed_over = len(self._waiting) if any(not seat.is_busy for seat in ready) else 0
         on = len({seat.node for seat in ready})
         coming = len(self._seats) - len(ready)
         sentence = f"{len(ready)} workers on {on} of {len(nodes)} machines of the cluster"
         sentence += f", {coming} more are starting." if coming else "."
         if not self._seats:
-            sentence += f" None has a GPU or {self._cluster.worker_cpus} processors to give."
-        return Staff(len(ready), sentence, self._trouble)
+            sentence += f" None has {self._cluster.worker_gpus} GPUs or {self._cluster.worker_cpus} processors to give."
+        workers = len(ready) + min(passed_over, len(ready))
+        return Staff(workers, sentence, self._trouble, self._obstacles(ready))
+
+    def _obstacles(self, ready: list[Seat]) -> dict[str, str]:
+        """By model why nobody can make its clips, as most of the workers say it; empty where one can."""
+        found: dict[str, str] = {}
+        for card in self._cluster.models if ready else ():
+            said = [(seat.obstacles or {})[card.name] for seat in ready]
+            found[card.name] = "" if "" in said else Counter(said).most_common(1)[0][0]
+        return found
 
 
 def _last_line(error: Exception) -> str:

@@ -1,11 +1,10 @@
-"""One worker of a Ray cluster: a process on one GPU or some processors that holds the pipeline and makes clips.
+"""One worker of a Ray cluster: a process on one GPU, some GPUs or processors, that holds the pipeline and makes clips.
 
 Lives on a machine of its own. Runs on the code and weights that the studio sends; knows no driver and no other worker.
 """
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -13,25 +12,35 @@ from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
 from studio.domain import Made, Order, Progress, Task
-from studio.engine.catalog import POCKET_DIR
+from studio.engine import catalog
+from studio.engine.catalog import POCKET_DIR, Catalog
+from studio.engine.parallel import ParallelPipeline
 from studio.engine.pipeline import VideoPipeline
+from studio.engine.rows import POCKET
 from studio.executors.local import LocalExecutor
 from studio.executors.parcel import Cluster, Event, Failed, Finished, Latents, Parcel
 
 
 class Worker:
-    """Becomes a Ray actor in the driver. `make` runs one at a time; `tell` and `describe` answer meanwhile."""
+    """Becomes a Ray actor in the driver. `make` runs one at a time; `tell` and `obstacles` answer meanwhile."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, gpus: int) -> None:
+        """`gpus` is how many of its machine are its own."""
         folder = Path(cluster.pocket_dir) if cluster.pocket_dir else POCKET_DIR
-        self._executor = LocalExecutor(VideoPipeline(folder, cluster.device))
+        own = folder, cluster.device, Catalog((POCKET, *cluster.models))
+        self._cluster = cluster
+        pipeline = ParallelPipeline(gpus, *own) if gpus > 1 else VideoPipeline(*own, cluster.memory_plan)
+        self._executor = LocalExecutor(pipeline)
         self._executor.warm_up()
         self._waiter = ThreadPoolExecutor(max_workers=1)
         self._orders: dict[str, Order] = {}
 
-    def describe(self) -> str:
-        """The name of the machine that it is on; answers once the worker is there."""
-        return platform.node() or "a machine without a name"
+    def obstacles(self) -> dict[str, str]:
+        """By model why its clips can't be made here, empty where they can; answers once the worker is there."""
+        return {
+            card.name: catalog.obstacle(card, self._cluster.device, self._cluster.memory_plan)
+            for card in self._cluster.models
+        }
 
     def tell(self, attempt: str, order: Order) -> None:
         self._orders[attempt] = order

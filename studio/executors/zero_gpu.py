@@ -1,4 +1,4 @@
-"""Carries out tasks in a ZeroGPU Space: Pocket on its processor, other models on a GPU that is lent for one clip each.
+"""Carries out tasks in a ZeroGPU Space, on a GPU that is lent for one clip each. Pocket does not need it.
 
 Hugging Face's package `spaces` runs the one generating function in a process forked for it, where nothing comes back
 but its result: progress, orders and previews go through files. Knows no queue; the visitor's right to a GPU is in the
@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from studio.domain import Made, ModelCard, Order, Orders, Progress, Report, StudioError, Task, VideoRequest
-from studio.executors import Executor, Readiness
+from studio.executors import READY, Executor, Readiness
 from studio.executors.parcel import Failed
 
 log = logging.getLogger(__name__)
@@ -65,38 +65,28 @@ class Table:
 
 
 class ZeroExecutor:
-    def __init__(self, processor: Executor, gpu: Executor, lend: Lend, expect: Expect, lent: frozenset[str]) -> None:
-        """`lend` is `spaces.GPU`; it must be called before the page is launched. `expect` gives a clip's seconds.
+    workers = AT_ONCE
 
-        `lent` names the models that borrow a GPU. Pocket is small enough for the Space's own processor, and so costs
-        nobody's share.
-        """
-        self._processor, self._gpu, self._expect, self._lent = processor, gpu, expect, lent
+    def __init__(self, gpu: Executor, lend: Lend, expect: Expect) -> None:
+        """`lend` is `spaces.GPU`; it must be called before the page is launched. `expect` gives a clip's seconds."""
+        self._gpu, self._expect = gpu, expect
         self._make_on_gpu = lend(duration=_duration)(self._make)
 
-    @property
-    def workers(self) -> int:
-        return AT_ONCE if self._lent else self._processor.workers
-
     def obstacle(self, card: ModelCard) -> str:
-        return "" if card.name in self._lent else self._processor.obstacle(card)
+        return ""
 
-    def warm_up(self) -> None:
-        self._processor.warm_up()
+    def warm_up(self) -> None: ...
 
     def readiness(self) -> Readiness:
-        return self._processor.readiness()
+        return READY
 
     def device(self) -> str:
-        return f"{self._processor.device()} Other models than Pocket borrow a GPU for each clip."
+        return "Other models than Pocket borrow a GPU for each clip."
 
     def close(self) -> None:
-        self._processor.close()
         self._gpu.close()
 
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
-        if task.request.model not in self._lent:
-            return self._processor.run(task, report, orders)
         expected_s = self._expect(task.request)
         seconds = UNKNOWN_S if expected_s is None else MARGIN * expected_s + MARGIN_S
         with TemporaryDirectory(prefix="flipbook-") as folder, ThreadPoolExecutor(max_workers=1) as waiter:

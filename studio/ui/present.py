@@ -212,7 +212,7 @@ def _progress_view(progress: Progress, remaining_s: float | None, shown_preview:
         "headline": wording.PHASES[progress.phase],
         "detail": _joined(*details),
         "fraction": progress.step / progress.total if progress.total else None,
-        "can_keep": progress.phase == "denoising" and progress.step > 0,
+        "can_keep": progress.can_keep and progress.phase == "denoising" and progress.step > 0,
     }
     if progress.preview:
         view["preview_key"] = f"{zlib.crc32(progress.preview):08x}"

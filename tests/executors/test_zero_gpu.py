@@ -31,12 +31,14 @@ del sys.modules["torch"]
 import gradio as gr
 from gradio.context import LocalContext
 from studio.domain import Stopped, StudioError, Task, VideoRequest
+from studio.executors.routing import RoutingExecutor
 from studio.executors.zero_gpu import ZeroExecutor
 from tests.drawing import DrawingExecutor
 
 folder = Path(sys.argv[1])
 processor, gpu = DrawingExecutor(), DrawingExecutor()
-executor = ZeroExecutor(processor, gpu, spaces.GPU, lambda request: request.seconds, frozenset({"large"}))
+lent = ZeroExecutor(gpu, spaces.GPU, lambda request: request.seconds)
+executor = RoutingExecutor(processor, {"large": lent})
 LocalContext.request.set(gr.Request(headers={"x-ip-token": sys.argv[2]}))
 
 def run(prompt, model, seconds=10.0, order="go on"):
