@@ -164,11 +164,15 @@ def _executor(settings: Settings, library: Library, models: Catalog) -> Executor
     if settings.memory_plan == "int8" and find_spec("torchao") is None:
         raise StudioError(memory.NO_TORCHAO)
     if settings.engine == "local":
-        return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan))
+        return LocalExecutor(
+            VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan, settings.attention)
+        )
     if settings.engine == "zero":
         return _zero_executor(settings, library, models)
     if find_spec("ray") is None:
         raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
+    if settings.attention != "auto":
+        raise StudioError("ATTENTION can't be used with ENGINE=ray: its workers have Pocket alone.")
     if models.loras:
         raise StudioError("LORAS can't be used with ENGINE=ray: its workers have Pocket alone.")
     # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
@@ -190,7 +194,7 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
     processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu", models))
     # The hub says what a GPU has only where one is lent, and lends a large one.
     gpu_plan = "full" if settings.memory_plan == "auto" else settings.memory_plan
-    gpu = VideoPipeline(settings.pocket_dir, "cuda", models, gpu_plan)
+    gpu = VideoPipeline(settings.pocket_dir, "cuda", models, gpu_plan, settings.attention)
     lent = [card.name for card in models.models() if card.source and checkpoint.is_here(card)]
     # `spaces` packs what the main thread has loaded before the page is launched.
     for name in lent[:1]:
