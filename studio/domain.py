@@ -16,8 +16,7 @@ from typing import Any, Literal
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
 MAX_SEED = 2**31 - 1
 NEW_SEED = -1
-# Below nothing a LoRA would be worn inside out, above twice its strength nothing that it was trained to is left.
-MIN_LORA_WEIGHT, MAX_LORA_WEIGHT = 0.0, 2.0
+MIN_LORA_WEIGHT, MAX_LORA_WEIGHT, MAX_STEP_CACHE = 0.0, 2.0, 0.5
 EVERYONE = ""  # the owner of all clips of a shared gallery
 
 Fit = Literal["crop", "pad"]
@@ -95,8 +94,7 @@ class ModelCard:
 
     `family` speaks its dialect and `pipeline` is its class in diffusers; `source` is a folder or a hub id, empty for
     Pocket. `memory_bytes` is what its weights and a clip take of a GPU, 0 where a processor will do; of these,
-    `transformer_bytes` and `encoder_bytes` are the weights that denoise and those that read the prompt. `arguments` go
-    to every call as they are.
+    `transformer_bytes` denoise and `encoder_bytes` read the prompt. `arguments` go to every call as they are.
     """
 
     name: str
@@ -121,6 +119,7 @@ class ModelCard:
     can_end_with_picture: bool = False
     can_extend: bool = True
     can_wear_loras: bool = True
+    can_skip_steps: bool = True
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
@@ -130,7 +129,8 @@ class VideoRequest:
 
     `seed` is -1 until the studio draws one. `picture` is the name of a stored picture, never a path.
     So is `last_picture`, which the clip ends with. `loras` are the weights of those that the model wears, by name. With
-    `extends` (a clip's id), `seconds` is how much longer that clip shall become.
+    `extends` (a clip's id), `seconds` is how much longer that clip shall become. `step_cache` is how far a step may be
+    from the one before, as a share, and still be guessed from it; 0 takes every step in full.
     """
 
     prompt: str
@@ -148,6 +148,7 @@ class VideoRequest:
     extends: str | None = None
     parent: str | None = None
     loras: dict[str, float] = field(default_factory=dict)
+    step_cache: float = 0.0
 
     def check(self, card: ModelCard) -> None:
         """Raise StudioError with one sentence for the first rule of the model's that this request breaks."""
@@ -174,14 +175,14 @@ class VideoRequest:
         _between("number of steps", self.num_inference_steps, limits.min_steps, limits.max_steps, whole=True)
         _between("guidance scale", self.guidance_scale, limits.min_guidance, limits.max_guidance)
         _between("seed", self.seed, NEW_SEED, MAX_SEED, whole=True)
-        self._check_loras()
-        self._check_abilities(card)
-
-    def _check_loras(self) -> None:
+        _between("step cache", self.step_cache, 0.0, MAX_STEP_CACHE)
+        if self.step_cache and card.can_skip_steps:
+            _between("number of steps with a step cache", self.num_inference_steps, 20, limits.max_steps, whole=True)
         if not isinstance(self.loras, dict) or not all(isinstance(name, str) for name in self.loras):
             raise StudioError(f"LoRAs are names with a weight each; not {_shown(self.loras)}.")
         for name, weight in self.loras.items():
             _between(f"weight of the LoRA {_shown(name)}", weight, MIN_LORA_WEIGHT, MAX_LORA_WEIGHT)
+        self._check_abilities(card)
 
     def _check_abilities(self, card: ModelCard) -> None:
         """A model passes over in silence what it does not know, so it is refused here."""
@@ -197,6 +198,8 @@ class VideoRequest:
             raise StudioError("A clip that ends with a picture starts from one too; this request has only the last.")
         if self.extends is not None and not card.can_extend:
             raise StudioError(f"The model {card.name} can't extend a clip; please choose another model.")
+        if self.step_cache and not card.can_skip_steps:
+            raise StudioError(f"The model {card.name} can't skip steps; please set the step cache to 0.")
         if self.loras and not card.can_wear_loras:
             raise StudioError(f"The model {card.name} can't wear LoRAs; please leave them out.")
         if self.negative_prompt.strip() and not card.has_negative_prompt:

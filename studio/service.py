@@ -228,7 +228,9 @@ def _executor(settings: Settings, library: Library, models: Catalog) -> Executor
 
 def _home(settings: Settings, library: Library, models: Catalog) -> Executor:
     if settings.engine == "local":
-        return LocalExecutor(VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan))
+        return LocalExecutor(
+            VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan, settings.attention)
+        )
     if settings.engine == "zero":
         return _zero_executor(settings, library, models)
     return _ray_executor(settings, models)
@@ -237,6 +239,8 @@ def _home(settings: Settings, library: Library, models: Catalog) -> Executor:
 def _ray_executor(settings: Settings, models: Catalog) -> Executor:
     if find_spec("ray") is None:
         raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
+    if settings.attention != "auto":
+        raise StudioError("ATTENTION can't be used with ENGINE=ray: its workers keep to `auto`.")
     if models.loras:
         raise StudioError("LORAS can't be used with ENGINE=ray: a cluster's workers have none.")
     # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
@@ -267,7 +271,7 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
     processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu", models))
     # The hub says what a GPU has only where one is lent, and lends a large one.
     gpu_plan = "full" if settings.memory_plan == "auto" else settings.memory_plan
-    gpu = VideoPipeline(settings.pocket_dir, "cuda", models, gpu_plan)
+    gpu = VideoPipeline(settings.pocket_dir, "cuda", models, gpu_plan, settings.attention)
     lent = [card.name for card in models.models() if card.source and checkpoint.is_here(card)]
     # `spaces` packs what the main thread has loaded before the page is launched.
     for name in lent[:1]:

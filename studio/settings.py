@@ -22,6 +22,8 @@ VARIABLES = (
     "LORAS",
     "DEVICE",
     "MEMORY_PLAN",
+    "STEP_CACHE",
+    "ATTENTION",
     "ENGINE",
     "RAY_ADDRESS",
     "WORKER_CPUS",
@@ -51,6 +53,10 @@ MEGABYTE = 1_000_000
 MEGAPIXEL = 1_000_000
 _POCKET_DIR = Path(__file__).resolve().parent.parent / "assets" / "pocket"
 DEVICES = ("auto", "cpu", "cuda")
+ATTENTIONS = (
+    "auto", "native", "flex", "_native_cudnn", "_native_efficient", "_native_flash", "_native_math", "flash",
+    "flash_varlen", "_flash_3", "sage", "sage_varlen", "xformers",
+)  # fmt: skip
 MEMORY_PLANS = ("auto", "full", "offload", "group", "fp8", "int8")
 ENGINES = ("local", "ray", "zero")
 _ADDRESS = re.compile(r"[\w.-]+:\d{1,5}", re.ASCII)
@@ -75,6 +81,8 @@ class Settings:
     loras: tuple[str, ...] = ()
     device: str = "auto"
     memory_plan: str = "auto"
+    max_step_cache: float = 0.0
+    attention: str = "auto"
     engine: str = "local"
     ray_address: str = "127.0.0.1:6379"
     worker_cpus: int = 2
@@ -117,6 +125,8 @@ class Settings:
             loras=read.names("LORAS"),
             device=read.one_of("DEVICE", cls.device, DEVICES),
             memory_plan=read.one_of("MEMORY_PLAN", cls.memory_plan, MEMORY_PLANS),
+            max_step_cache=read.share("STEP_CACHE", cls.max_step_cache, 0.5),
+            attention=read.one_of("ATTENTION", cls.attention, ATTENTIONS),
             engine=read.one_of("ENGINE", usual_engine, ENGINES),
             ray_address=read.address("RAY_ADDRESS", cls.ray_address),
             worker_cpus=read.whole("WORKER_CPUS", cls.worker_cpus, 1, 1024),
@@ -161,6 +171,12 @@ class _Reader:
         if not (text.isascii() and text.isdigit() and len(text) <= 12 and low <= int(text) <= high):
             raise StudioError(f"{name} must be a whole number from {low} to {high}; it is {_shown(text)}.")
         return int(text)
+
+    def share(self, name: str, default: float, high: float) -> float:
+        text = self.text(name, f"{default:g}")
+        if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", text, re.ASCII) or float(text) > high:
+            raise StudioError(f"{name} must be a number from 0 to {high:g}; it is {_shown(text)}.")
+        return float(text)
 
     def yes_or_no(self, name: str, default: bool) -> bool:
         text = self.text(name, "1" if default else "0")

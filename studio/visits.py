@@ -221,6 +221,9 @@ class Visit:
             raise StudioError(missing)
         request.check(card)
         self.models.check_loras(request.loras)
+        if request.step_cache > self.settings.max_step_cache:
+            most = self.settings.max_step_cache
+            raise StudioError(f"A step cache may be {most:g} at most here; {request.step_cache:g} is more.")
         _check_text("prompt", request.prompt)
         _check_text("negative prompt", request.negative_prompt)
         if request.parent is not None and not is_id(request.parent):

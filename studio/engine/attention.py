@@ -8,7 +8,7 @@ Only for diffusers' LTX-2 attention modules.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,6 +64,15 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> T
     if mask is not None and mask.any():
         scores = scores + mask[:, None]
     return scores.softmax(-1) @ value
+
+
+def leave_to_diffusers(model: Any) -> None:
+    """Take this processor away from every attention module again: it knows no other backends."""
+    from diffusers.models.transformers.transformer_ltx2 import LTX2AudioVideoAttnProcessor  # slow to import
+
+    for module in model.modules():
+        if isinstance(getattr(module, "processor", None), MatmulAttention):
+            module.set_processor(LTX2AudioVideoAttnProcessor())
 
 
 def use_on_cpu(*models) -> None:

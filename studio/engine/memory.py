@@ -77,11 +77,11 @@ def fit(plan: Plan, card: ModelCard, wanted: str, free: Memory) -> Plan:
         return plan  # Pocket fits everywhere
     is_tiled = bool(card.memory_bytes)  # what fits while it denoises may run out of memory when it decodes
     if wanted != "auto":
-        mode: Mode = next(mode for mode in MODES if mode == wanted)
+        (mode,) = _choices(wanted)
         return replace(plan, mode=mode, is_tiled=is_tiled, why=f"{SAID[mode]}, as MEMORY_PLAN asks")
     if not card.memory_bytes:
         return plan
-    fitting = [mode for mode in SAME_FRAMES if fits(card, mode, free)]
+    fitting: list[Mode] = [mode for mode in SAME_FRAMES if fits(card, mode, free)]
     has = f"{free.device_bytes / GB:.0f} GB are free there and {free.host_bytes / GB:.0f} GB of main memory"
     if not fitting:
         raise StudioError(f"{card.title} needs {told_needs(card, wanted)}; {has}.")

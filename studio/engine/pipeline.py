@@ -24,6 +24,7 @@ from studio.engine.device import Plan
 from studio.engine.families import Family, Shot, Sounding, cogvideox, hunyuan15, kandinsky6, ltx2, skyreels, wan
 from studio.engine.latents import Latents
 from studio.engine.preview import FRAMES, Previewer
+from studio.engine.tuning import step_cache, use_backend
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -61,11 +62,13 @@ class VideoPipeline:
         device: str = "auto",
         catalog: Catalog = BUILT_IN,
         memory_plan: str = "auto",
+        attention: str = "auto",
     ):
         self.pocket_dir = pocket_dir
         self.wanted_device = device
         self.catalog = catalog
         self.memory_plan = memory_plan
+        self.attention = attention
         self.plan: Plan | None = None
         self._card: ModelCard | None = None
         self._pipe: Any = None
@@ -98,6 +101,8 @@ class VideoPipeline:
 
     def _open(self, card: ModelCard, plan: Plan) -> None:
         self._pipe = FAMILIES[card.family].load(card, card.source or self.pocket_dir, plan)
+        if self.attention != "auto":
+            use_backend(self._pipe, self.attention)
         self._previewer = Previewer(self._pipe)
         self._card, self.plan, self._worn = card, plan, {}
 
@@ -230,7 +235,7 @@ class _Denoising:
         generator = torch.Generator("cpu").manual_seed(self.shot.request.seed)
         begins = self.pipe.transformer.register_forward_pre_hook(lambda *_: self._begin())
         try:
-            with _stoppable(self.pipe, self.orders):
+            with _stoppable(self.pipe, self.orders), step_cache(self.pipe, self.shot.request.step_cache):
                 picture, sound = self.family.denoise(self.pipe, self.shot, generator, self._on_step)
         finally:
             begins.remove()

@@ -50,6 +50,7 @@ def card_of_remote(card: ModelCard) -> ModelCard:
         can_extend=False,
         can_end_with_picture=False,
         can_wear_loras=False,
+        can_skip_steps=False,
     )
 
 

@@ -47,6 +47,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
         visitor: str = "",
         last_image: gr.FileData | None = None,
         loras: dict[str, float] | None = None,
+        step_cache: float = 0.0,
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Make a short video with sound from words, and from a first picture if one is given.
 
@@ -65,6 +66,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
                 without one, a new one is drawn.
             last_image: The picture that the clip ends with, where the model can; it needs a first one too.
             loras: Weights from 0 to 2 by the names of LoRAs that this studio offers; null wears none.
+            step_cache: 0 takes every step in full; above, up to what this studio allows, alike steps are skipped.
 
         Returns:
             The video file (MP4), and a recipe: everything used, the clip's id, the real seed, width, height,
@@ -88,6 +90,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
             picture=None if image is None else await to_thread.run_sync(_keep, visit, image),
             last_picture=None if last_image is None else await to_thread.run_sync(_keep, visit, last_image),
             loras={} if loras is None else loras,
+            step_cache=step_cache,
         )
         file, recipe = await wait.for_clip(visit, visit.submit(wanted))
         return file, {**recipe, "visitor": visitor} if is_secret else recipe

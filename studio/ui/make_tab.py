@@ -193,7 +193,8 @@ def _picker(plan: TabPlan) -> gr.Dropdown:
 
 def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Button) -> None:
     """What the chosen model is, needs and lacks; its limits and defaults; and no button where it can't be used."""
-    names = ("seconds", "num_inference_steps", "guidance_scale", "negative_prompt", "sound")
+    names = ("seconds", "num_inference_steps", "guidance_scale", "negative_prompt", "sound", "step_cache")
+    names = tuple(name for name in names if name in fields)
     loras = _loras(fields)
 
     def chosen(name: Any) -> ModelCard:
@@ -242,8 +243,15 @@ def _more(plan: TabPlan) -> Fields:
                 label=wording.NEGATIVE, info=wording.NEGATIVE_HINT, lines=2, interactive=True
             ),
             "sound": gr.Checkbox(card.has_sound, label=wording.SOUND, interactive=card.has_sound),
+            **_step_cache(plan.studio.settings.max_step_cache),
             **{present.LORA + name: _lora(name) for name in plan.studio.loras()},
         }
+
+
+def _step_cache(most: float) -> Fields:
+    if not most:
+        return {}
+    return {"step_cache": _slider(wording.STEP_CACHE, 0.0, most, 0.0, 0.01, wording.STEP_CACHE_HINT)}
 
 
 def _lora(name: str) -> gr.Slider:

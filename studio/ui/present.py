@@ -56,6 +56,7 @@ def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRe
         picture=picture,
         picture_fit=fit,
         last_picture=last_picture,
+        step_cache=values.get("step_cache") or 0.0,
         loras={name.removeprefix(LORA): weight for name, weight in values.items() if name.startswith(LORA) and weight},
     )
 
@@ -72,6 +73,7 @@ def form_from_request(request: VideoRequest) -> View:
         "negative_prompt": request.negative_prompt,
         "sound": request.sound,
         "model": request.model,
+        "step_cache": request.step_cache,
         **{LORA + name: weight for name, weight in request.loras.items()},
     }
 
@@ -85,6 +87,7 @@ def bounds(card: ModelCard) -> dict[str, View]:
         "guidance_scale": {"minimum": limits.min_guidance, "maximum": limits.max_guidance},
         "negative_prompt": {"interactive": card.has_negative_prompt},
         "sound": {"interactive": card.has_sound},
+        "step_cache": {"interactive": card.can_skip_steps},
     }
 
 

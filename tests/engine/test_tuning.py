@@ -1,0 +1,97 @@
+"""Step caches and attention backends: they run on every family that they claim, and leave nothing behind."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from studio.domain import Order, Progress, Stopped, StudioError, VideoRequest
+from studio.engine import rows
+from studio.engine.catalog import Catalog
+from studio.engine.pipeline import VideoPipeline
+from studio.settings import ATTENTIONS
+from tests.tiny.checkpoints import save
+
+ONE_OF_EACH = ("tiny-ltx-2", "tiny-wan-2.2-ti2v", "tiny-hunyuan-1.5", "tiny-skyreels-df", "tiny-cogvideox")
+
+
+def go_on() -> Order:
+    return "go on"
+
+
+def opened(folder: Path, name: str, **given: Any) -> tuple[VideoPipeline, VideoRequest]:
+    catalog = Catalog.with_own((str(save(name, folder)),))
+    card = catalog.card(name)
+    pipeline = VideoPipeline(device="cpu", catalog=catalog, **given)
+    pipeline.load(name)
+    return pipeline, VideoRequest(
+        "a red ball", aspect_ratio="1:1", seconds=0.7, seed=5, num_inference_steps=5, sound=card.has_sound,
+        guidance_scale=card.default_guidance, model=name,
+    )  # fmt: skip
+
+
+def is_alike(clip: torch.Tensor, other: torch.Tensor) -> bool:
+    """Up to what sums in another order come to in bfloat16, with chance's weights and much guidance."""
+    return bool((clip - other).abs().mean() < 0.03 * other.abs().mean())
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH)
+def test_a_step_cache_skips_steps_and_is_gone_afterwards(tmp_path: Path, name: str) -> None:
+    pipeline, plain = opened(tmp_path, name)
+    transformer = pipeline._pipe.transformer
+    worked: list[int] = []
+    # What is inside of the last block works only where the block itself is not skipped.
+    last = getattr(transformer, "blocks", None) or transformer.transformer_blocks
+    inside = next(module for module in last[-1].modules() if isinstance(module, torch.nn.Linear))
+    inside.register_forward_hook(lambda *_: worked.append(1))
+
+    def made(request: VideoRequest) -> tuple[torch.Tensor, int]:
+        worked.clear()
+        return pipeline.denoise(request, lambda _: None, go_on).picture, len(worked)
+
+    whole, all_of_them = made(plain)
+    # So wide that even few steps are alike; a visitor's request is refused that.
+    cached = replace(plain, step_cache=0.9)
+    quick, fewer = made(cached)
+    assert fewer < all_of_them
+    assert not torch.equal(quick, whole)
+    seen: list[Progress] = []
+    with pytest.raises(Stopped):
+        pipeline.denoise(
+            replace(cached, seconds=1.0), seen.append, lambda: "stop" if any(p.step == 2 for p in seen) else "go on"
+        )
+    assert torch.equal(made(plain)[0], whole)
+
+
+def test_under_twenty_steps_and_where_it_can_t_be_it_is_refused() -> None:
+    def refused(card: rows.ModelCard, **changes: Any) -> str:
+        asked = VideoRequest("a cat", step_cache=0.1, sound=card.has_sound, guidance_scale=2.0, seconds=2.0, **changes)
+        with pytest.raises(StudioError) as raised:
+            replace(asked, aspect_ratio=card.limits.aspect_ratios[0]).check(card)
+        return str(raised.value)
+
+    assert refused(rows.POCKET, num_inference_steps=19) == (
+        "The number of steps with a step cache must be a whole number from 20 to 50; 19 is outside."
+    )
+    assert "can't skip steps" in refused(rows.KANDINSKY, num_inference_steps=30)
+    assert "can't skip steps" in refused(rows.WAN_VACE, num_inference_steps=30)
+    with pytest.raises(StudioError, match=r"step cache must be a number from 0 to 0\.5; 0\.6 is outside"):
+        VideoRequest("a cat", step_cache=0.6, num_inference_steps=20).check(rows.POCKET)
+    VideoRequest("a cat", step_cache=0.1, num_inference_steps=20).check(rows.POCKET)
+
+
+def test_every_backend_is_one_of_diffusers_and_gives_alike_clips(tmp_path: Path) -> None:
+    from diffusers.models.attention_dispatch import AttentionBackendName  # slow to import
+
+    assert set(ATTENTIONS) - {"auto"} <= {backend.value for backend in AttentionBackendName}
+    pipeline, asked = opened(tmp_path, "tiny-wan-2.2-ti2v")
+    plain = pipeline.denoise(replace(asked, num_inference_steps=2), lambda _: None, go_on).picture
+    other, _ = opened(tmp_path, "tiny-wan-2.2-ti2v", attention="_native_math")
+    clip = other.denoise(replace(asked, num_inference_steps=2), lambda _: None, go_on).picture
+    assert is_alike(clip, plain)
+    with pytest.raises(StudioError, match=r"^ATTENTION=sage does not work here: .+\.$"):
+        opened(tmp_path, "tiny-wan-2.2-ti2v", attention="sage")
