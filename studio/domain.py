@@ -9,7 +9,7 @@ import errno
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -153,16 +153,15 @@ class VideoRequest:
     def check(self, card: ModelCard) -> None:
         """Raise StudioError with one sentence for the first rule of the model's that this request breaks."""
         limits = card.limits
-        for text in (self.prompt, self.negative_prompt):
+        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
             if not isinstance(text, str):
                 raise StudioError(f"A prompt is text; this is {type(text).__name__}.")
-        if not self.prompt.strip() and self.picture is None and self.extends is None:
-            raise StudioError("Please say in the prompt what the clip shall show; it is empty.")
-        for name, text in (("prompt", self.prompt), ("negative prompt", self.negative_prompt)):
             if len(text) > limits.max_prompt_chars:
                 raise StudioError(
                     f"The {name} may have {limits.max_prompt_chars} characters at most; this one has {len(text)}."
                 )
+        if not self.prompt.strip() and self.picture is None and self.extends is None:
+            raise StudioError("Please say in the prompt what the clip shall show; it is empty.")
         if self.aspect_ratio not in limits.aspect_ratios:
             raise StudioError(
                 f"The aspect ratio is one of {', '.join(limits.aspect_ratios)}; not {_shown(self.aspect_ratio)}."
@@ -186,25 +185,24 @@ class VideoRequest:
 
     def _check_abilities(self, card: ModelCard) -> None:
         """A model passes over in silence what it does not know, so it is refused here."""
-        if self.sound and not card.has_sound:
-            raise StudioError(f"The model {card.name} makes no sound; please switch sound off.")
-        if self.picture is not None and not card.can_begin_with_picture:
-            raise StudioError(f"The model {card.name} starts from words only; please leave the picture out.")
-        if card.must_begin_with_picture and self.picture is None and self.extends is None:
-            raise StudioError(f"The model {card.name} starts from a picture; please choose one.")
-        if self.last_picture is not None and not card.can_end_with_picture:
-            raise StudioError(f"The model {card.name} can't end with a picture; please leave the last picture out.")
+        is_negative = bool(self.negative_prompt.strip())
+        is_first_missing = card.must_begin_with_picture and self.picture is None and self.extends is None
+        for is_broken, rule in (
+            (self.sound and not card.has_sound, "makes no sound; please switch sound off"),
+            (self.picture and not card.can_begin_with_picture, "starts from words only; please leave the picture out"),
+            (is_first_missing, "starts from a picture; please choose one"),
+            (self.last_picture and not card.can_end_with_picture,
+             "can't end with a picture; please leave the last picture out"),
+            (self.extends and not card.can_extend, "can't extend a clip; please choose another model"),
+            (self.step_cache and not card.can_skip_steps, "can't skip steps; please set the step cache to 0"),
+            (self.loras and not card.can_wear_loras, "can't wear LoRAs; please leave them out"),
+            (is_negative and not card.has_negative_prompt, "takes no negative prompt; please leave it empty"),
+        ):  # fmt: skip
+            if is_broken:
+                raise StudioError(f"The model {card.name} {rule}.")
         if self.last_picture is not None and self.picture is None:
             raise StudioError("A clip that ends with a picture starts from one too; this request has only the last.")
-        if self.extends is not None and not card.can_extend:
-            raise StudioError(f"The model {card.name} can't extend a clip; please choose another model.")
-        if self.step_cache and not card.can_skip_steps:
-            raise StudioError(f"The model {card.name} can't skip steps; please set the step cache to 0.")
-        if self.loras and not card.can_wear_loras:
-            raise StudioError(f"The model {card.name} can't wear LoRAs; please leave them out.")
-        if self.negative_prompt.strip() and not card.has_negative_prompt:
-            raise StudioError(f"The model {card.name} takes no negative prompt; please leave it empty.")
-        if self.negative_prompt.strip() and self.guidance_scale <= 1:
+        if is_negative and self.guidance_scale <= 1:
             raise StudioError(
                 f"A negative prompt works through guidance above 1; at {self.guidance_scale:g} it would be passed over."
             )
@@ -220,9 +218,6 @@ class VideoRequest:
         """Rebuild a request, passing over keys that a newer or older version wrote."""
         known = {field.name for field in fields(cls)}
         return cls(**{key: value for key, value in values.items() if key in known})
-
-    def with_seed(self, seed: int) -> VideoRequest:
-        return replace(self, seed=seed)
 
 
 def _shown(value: object) -> str:

@@ -299,7 +299,7 @@ class JobQueue:
         clip = Clip(job.id, request, time.time(), made, video="", poster="", owner=job.owner)
         try:
             # What was stopped early says nothing of how long such a clip takes.
-            was_whole = made.steps_done == request.num_inference_steps and not made.changed
+            was_whole = made.steps_done == request.num_inference_steps and not made.changed and not request.step_cache
             self._library.publish(clip, Run.of(request, current.spent_s, made) if was_whole else None)
         except Exception as error:  # noqa: BLE001 - the queue outlives every error of a job
             return replace(_failed(job, error), can_finish=self._library.files.latents(job.id).is_file())

@@ -63,7 +63,7 @@ class Visit:
         self.check(request)
         self._check_room()
         if request.seed == NEW_SEED:
-            request = request.with_seed(secrets.randbelow(MAX_SEED + 1))
+            request = replace(request, seed=secrets.randbelow(MAX_SEED + 1))
         job = Job(uuid.uuid4().hex, request, time.time(), Queued(), self.owner)
         self.queue.submit(job)
         prompt = {"prompt": request.prompt} if self.settings.log_prompts else {}
