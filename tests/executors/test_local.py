@@ -185,10 +185,8 @@ def test_two_jobs_never_run_at_once(executor: LocalExecutor, tmp_path: Path) -> 
 def test_warming_up_returns_at_once_and_ends_ready(pocket_dir: Path) -> None:
     executor = LocalExecutor(VideoPipeline(pocket_dir))
     assert executor.readiness().state == "starting"
-    before_s = time.monotonic()
     executor.warm_up()
-    assert time.monotonic() - before_s < 0.5
-    assert executor.readiness().state in ("loading", "ready")
+    assert executor.readiness().state == "loading", "which takes seconds"
     executor.close()  # waits for the owner thread
     assert executor.readiness().state == "ready"
 

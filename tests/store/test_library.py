@@ -125,7 +125,7 @@ def test_delete_takes_row_job_and_files(library: Library) -> None:
 def test_a_request_of_another_version_is_read(library: Library) -> None:
     clip = add_clip(library, 1)
     with library._database.transaction() as connection:
-        connection.execute("""UPDATE clips SET request = '{"prompt": "old", "loras": ["new"], "seed": 3}'""")
+        connection.execute("""UPDATE clips SET request = '{"prompt": "old", "unheard_of": ["new"], "seed": 3}'""")
     read = library.clips.get(clip.id)
     assert read is not None
     assert read.request == VideoRequest("old", seed=3)

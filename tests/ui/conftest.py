@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 from house import House, served
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from running import App, Visitor, free_port
+
+# A busy machine is slow, not wrong.
+expect.set_options(timeout=60_000)
 
 FLAGS = (
     "--no-sandbox",

@@ -60,7 +60,7 @@ def test_endpoints_are_typed_and_described(app: App) -> None:
     names = " ".join(parameter["parameter_name"] for parameter in generate["parameters"])
     assert names == (
         "prompt image aspect_ratio seconds seed num_inference_steps guidance_scale negative_prompt sound model visitor"
-        " last_image"
+        " last_image loras step_cache"
     )
     assert len(generate["returns"]) == 2
 
