@@ -78,7 +78,8 @@ whose subject only stays, stills may have been seen in the first stretch.
 - It is young: its transformer had three stretches, six hours in all, on one core and a bit. Scenes and motion are
   nearly always right. Subjects have their colours and mostly their shapes; those with fine parts (a helicopter, a
   motorcycle, a rooster) are smears that a person has to guess, and so are some that move.
-- A landing is heard some frames off: two or three as the median of the few that were measured.
+- What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
+  then it fades or doubles for some frames.
 - It knows nothing but the lists above. One subject at a time; no people, no text, no camera moves, no counting.
 - Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for an hour on two cores.
 - A photograph as the first frame comes out blurred, and what moves out of it is guesswork.

@@ -2,12 +2,11 @@
 
     python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0] [--warm]
 
-Thinned clips first: a few latent frames at their true times, and of each the subject's tokens with some others at their
-true places, show motion and looks as well as all do, in a third of the tokens (dropping tokens in training: MaskDiT,
-Zheng et al. 2023). Then every frame counts: half of the clips are whole, half have fewer tokens in each frame. With
-several workers, each is a process with its own data; they average their weights every minute, by the steps each has
-made. The share of clean first frames and clean openings is that of the page: text most, a picture often, an extension
-now and then.
+Thinned clips first, then whole ones: a few latent frames at their true times, and of each the subject's tokens with
+some others at their true places, show motion and looks as well as all do, in a third of the tokens (dropping tokens
+in training: MaskDiT, Zheng et al. 2023). With several workers, each is a process with its own data; they average
+their weights every minute, by the steps each has made. The share of clean first frames and clean openings is that
+of the page: text most, a picture often, an extension now and then.
 """
 
 from __future__ import annotations
@@ -25,10 +24,8 @@ from training.latents import Batch, Shape
 from training.optimiser import Trainer
 from training.sources import CACHE
 
-FEW_FRAMES_UNTIL = 0.2  # of the time
-THINNED_LATER = 0.5  # of the clips after that, all of their frames kept
-# Learnt weights are led away from where they were by a high rate and need all of the time to come back.
-RATES = {"anew": (0.008, 1e-3, 0.65), "warm": (0.005, 6e-4, 1.0)}  # Muon's, AdamW's, share of the time that decays
+THINNED_UNTIL = 0.55  # of the time; some clips are thinned after that too
+THINNED_LATER = 0.3
 STILLS = 0.03
 SHAPES = {"1:1": 0.5, "16:9": 0.27, "9:16": 0.13, "4:3": 0.05, "3:4": 0.05}
 LENGTHS = {9: 0.08, 13: 0.22, 25: 0.6, 37: 0.1}
@@ -46,9 +43,8 @@ def pick(rng: Random, progress: float) -> tuple[Shape, list[int], bool]:
     ratio = rng.choices(list(SHAPES), list(SHAPES.values()))[0]
     shape = Shape(ratio, 1 if rng.random() < STILLS else rng.choices(list(LENGTHS), list(LENGTHS.values()))[0])
     frames = shape.latents[0]
-    is_early = progress < FEW_FRAMES_UNTIL
-    is_thinned = is_early or rng.random() < THINNED_LATER
-    if not is_early or frames not in KEPT_FRAMES:
+    is_thinned = progress < THINNED_UNTIL or rng.random() < THINNED_LATER
+    if not is_thinned or frames not in KEPT_FRAMES:
         return shape, list(range(frames)), is_thinned
     return shape, [0, *sorted(rng.sample(range(1, frames), KEPT_FRAMES[frames] - 1))], True
 
@@ -94,7 +90,7 @@ def loss_of(
     """Flow-matching loss of picture and sound, both at one noise level as in use."""
     count, is_still = len(batch.video), batch.shape.num_frames == 1
     # Where things are in a clip is decided in heavy noise: its many like tokens show through all but the heaviest.
-    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.4 * torch.randn(count) + 1.3)
+    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.4 * torch.randn(count) + 1.1)
     sigma = torch.where(torch.rand(count) < 0.1, torch.rand(count), sigma)
     kept = kept_tokens(batch, frames, is_thinned, sigma)
     given = clean_tokens(batch.shape, kept, rng)
@@ -192,8 +188,7 @@ def train(minutes: float, worker: int, workers: int, spent_minutes: float, is_wa
     attention.use_on_cpu(denoiser, connectors)
     for module in (denoiser, connectors):
         module.to(torch.bfloat16).train()
-    lr, small_lr, decay_share = RATES["warm" if is_warm else "anew"]
-    trainer = Trainer([denoiser, connectors], lr, small_lr, average=0.995)
+    trainer = Trainer([denoiser, connectors], lr=0.008, small_lr=1e-3, average=0.995)
     name = "transformer" if worker == 0 else f"transformer-{worker}"
     stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, minutes)
     stretch.spent_s = stretch.spent_s or spent_minutes * 60
@@ -204,7 +199,7 @@ def train(minutes: float, worker: int, workers: int, spent_minutes: float, is_wa
         shape, frames, is_thinned = pick(rng, stretch.progress)
         batch = samples.batch(shape, batch_size(shape, frames, is_thinned))
         seen, heard = loss_of(denoiser, connectors, batch, frames, is_thinned, rng)
-        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share)
+        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.65)
         meeting.now_and_then()
         kind = "still" if shape.num_frames == 1 else "clip"
         stretch.tick(**{kind: seen.item()}, **({"sound": heard.item()} if kind == "clip" else {}))
