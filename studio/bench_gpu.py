@@ -131,22 +131,27 @@ def flops_of(run: Callable[[], Any]) -> int:
 
 
 def measure(way: str, run: Callable[[], Any], device: str) -> Measured:
-    """Once to warm up, then RUNS times: the median counts. What can't be run is said instead."""
+    """Once to warm up, then RUNS times: the median counts."""
     import torch  # slow to import, so it waits until a model is built
 
     is_cuda = device != "cpu"
-    try:
-        with torch.no_grad():
-            run()
-            if is_cuda:
-                torch.cuda.synchronize()
-                torch.cuda.reset_peak_memory_stats()
-            taken = [_timed(run, is_cuda) for _ in range(RUNS)]
-            memory = torch.cuda.max_memory_allocated() if is_cuda else 0
-            flops = flops_of(run) if way == PLAIN else 0
-    except (RuntimeError, ValueError, ImportError, NotImplementedError) as error:
-        return Measured(way, note=f"{type(error).__name__}: {str(error).splitlines()[0][:80]}")
+    with torch.no_grad():
+        run()
+        if is_cuda:
+            torch.cuda.synchronize()
+            torch.cuda.reset_peak_memory_stats()
+        taken = [_timed(run, is_cuda) for _ in range(RUNS)]
+        memory = torch.cuda.max_memory_allocated() if is_cuda else 0
+        flops = flops_of(run) if way == PLAIN else 0
     return Measured(way, statistics.median(taken), flops, memory)
+
+
+def tried(way: str, work: Callable[[], Measured]) -> Measured:
+    """What `work` measures. That a card lacks a kernel, a package or the memory for it is a finding, and is said."""
+    try:
+        return work()
+    except (RuntimeError, ValueError, ImportError) as error:
+        return Measured(way, note=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:80]}")
 
 
 def _timed(run: Callable[[], Any], is_cuda: bool) -> float:
@@ -175,15 +180,15 @@ def report_of(model: Model, device: str, ways: Iterable[str] = ACCELERATORS) -> 
         transformer = build(model.transformer, model.sizes, device)
         params = count(transformer)
         given = arguments(model, transformer, device)
-        try:
-            ACCELERATORS[way](transformer, device)
-        except (RuntimeError, ValueError, ImportError, NotImplementedError) as error:
-            measured.append(Measured(way, note=f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"))
-            continue
-        measured.append(measure(way, lambda t=transformer, g=given: t(**g, return_dict=False), device))
+        measured.append(tried(way, lambda t=transformer, g=given, w=way: _step(t, g, w, device)))
         del transformer, given
     _release()
-    return Report(model, params, tuple(measured), _decoder(model, device))
+    return Report(model, params, tuple(measured), tried("decoding", lambda: _decoder(model, device)))
+
+
+def _step(transformer: Any, given: dict[str, Any], way: str, device: str) -> Measured:
+    ACCELERATORS[way](transformer, device)
+    return measure(way, lambda: transformer(**given, return_dict=False), device)
 
 
 def _decoder(model: Model, device: str) -> Measured:
