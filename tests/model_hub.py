@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
+
+from tests.hub import answering
 
 LARGE_BYTES = 10_000
 COMMIT = "c0ffee" + "0" * 34
@@ -107,14 +109,8 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(hub: ModelHub) -> Iterator[ModelHub]:
     """`hub` answers on a port of this machine until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"hub": hub}))
-    hub.address = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield hub
-    finally:
-        hub.go.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with answering(type("Handler", (_Handler,), {"hub": hub})) as hub.address:
+        try:
+            yield hub
+        finally:
+            hub.go.set()

@@ -13,14 +13,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
 
 from studio.media.video import Movie, Tags, write_video
+from tests.hub import answering
 
 TOKEN = "a-token-of-this-server"
 FRAMES, RATE = 13, 12.0
@@ -123,16 +123,8 @@ def serving(videos: Videos) -> Iterator[Videos]:
 
         def log_message(self, *_: object) -> None: ...
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    videos.address = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with answering(Handler) as videos.address:
         yield videos
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def _form(kind: str | None, body: bytes) -> dict[str, bytes]:
