@@ -16,7 +16,7 @@ import httpx
 
 from studio.ui import wording
 from tests.soak.report import Row, row
-from tests.soak.server import NO_KEEPING, QUICK, Server
+from tests.soak.server import ONCE, QUICK, Server
 
 PATIENCE_S = 600.0
 # What names a limit of ours, as in "The queue holds 50 waiting clips at most".
@@ -112,7 +112,7 @@ class _Caller:
         self.server = server
         self.good: Counter[str] = Counter()
         self.refused: list[str] = []
-        self._http = httpx.Client(base_url=server.address, timeout=PATIENCE_S, trust_env=False, limits=NO_KEEPING)
+        self._http = httpx.Client(base_url=server.address, timeout=PATIENCE_S, trust_env=False, headers=ONCE)
         self.wordless = 0
 
     def good_clip(self, dice: random.Random) -> str:

@@ -19,7 +19,8 @@ import httpx
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 600.0
 # A connection that the server closes while it lies idle looks like a fault at its next use; browsers ask once more.
-NO_KEEPING = httpx.Limits(max_keepalive_connections=0)
+# To keep none is not enough: among a thousand threads some find another's before it is closed.
+ONCE = {"Connection": "close"}
 QUICK: dict[str, Any] = {"seconds": 1.0, "num_inference_steps": 2, "aspect_ratio": "1:1"}
 
 
@@ -38,7 +39,7 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.process: subprocess.Popen[bytes] | None = None
-        self._http = httpx.Client(base_url=self.address, timeout=START_S, trust_env=False, limits=NO_KEEPING)
+        self._http = httpx.Client(base_url=self.address, timeout=START_S, trust_env=False, headers=ONCE)
         self._parts: dict[str, int] = {}
 
     @property
