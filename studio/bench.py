@@ -1,6 +1,6 @@
 """`make bench`: where a default clip's seconds go, what the studio adds to plain diffusers, how far estimates are off.
 
-With ARGS=visitors it is the bench of bench_visitors.py instead.
+With ARGS=visitors it is the bench of bench_visitors.py instead, with ARGS="visitors 8" for a crowd of 8 alone.
 Runs alternate, and medians are printed, because machines are noisy; compare the ratios, not the seconds.
 """
 
@@ -34,12 +34,14 @@ SPREAD = (
 )  # fmt: skip
 
 
-def main(what: str = "clip") -> None:
+def main(what: str = "clip", *crowds: str) -> None:
     if what == "visitors":
-        bench_visitors.main()
+        if unfit := [crowd for crowd in crowds if not crowd.isdecimal() or int(crowd) < 1]:
+            raise SystemExit(f"A crowd is a number of visitors, 1 or more; not {unfit[0]!r}.")
+        bench_visitors.main(tuple(map(int, crowds)) or bench_visitors.CROWDS)
         return
-    if what != "clip":
-        raise SystemExit(f"What is measured is clip or visitors; not {what!r}.")
+    if what != "clip" or crowds:
+        raise SystemExit(f"What is measured is clip or visitors; not {' '.join((what, *crowds))!r}.")
     frames, pixels = grid.num_frames(grid.POCKET, REQUEST.seconds), grid.size(grid.POCKET, REQUEST.aspect_ratio)
     print(f"Default clip: {frames} frames, {pixels} pixels, {REQUEST.num_inference_steps} steps, ", end="")
     print(f"guidance {REQUEST.guidance_scale:g}; medians of {ROUNDS} rounds.\n")
@@ -202,4 +204,4 @@ def timed(executor: LocalExecutor, request: VideoRequest) -> Run:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2])
+    main(*sys.argv[1:])
