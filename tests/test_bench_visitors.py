@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from studio import bench_visitors
+from studio import bench, bench_visitors
 
 
 def test_a_crowd_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,3 +15,11 @@ def test_a_crowd_is_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert float(found["clips a minute"]) > 0
     assert 0 < float(found["wait, median"].removesuffix(" s")) <= float(found["longest"].removesuffix(" s"))
     assert 0 < int(found["page, median"].removesuffix(" ms")) <= int(found["95 %"].removesuffix(" ms"))
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"), [(("visitors", "0"), "'0'"), (("visitors", "8", "x"), "'x'"), (("clips",), "'clips'")]
+)
+def test_what_can_not_be_measured_is_refused(asked: tuple[str, ...], named: str) -> None:
+    with pytest.raises(SystemExit, match=named):
+        bench.main(*asked)
