@@ -75,11 +75,13 @@ whose subject only stays, stills may have been seen in the first stretch.
 
 ## Limits
 
-- It is young: its transformer had three stretches, six hours in all, on one core and a bit. Scenes and motion are
-  nearly always right. Subjects have their colours and mostly their shapes; those with fine parts (a helicopter, a
-  motorcycle, a rooster) are smears that a person has to guess, and so are some that move.
+- It is young: its transformer had five stretches, nine hours in all, on one core and a bit. Scenes and motion are nearly
+  always right. Subjects have their colours and mostly their shapes; what has legs or fine parts (a cow, a horse, a
+  unicorn, a motorcycle) is a pattern of its colours that a person has to guess.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
+- A subject comes in one size, faces as its art does unless it goes the other way, and moves at one speed: a world with
+  fewer choices can be learned in less time. Seeds differ in place and scenery.
 - It knows nothing but the lists above. One subject at a time; no people, no text, no camera moves, no counting.
 - Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for an hour on two cores.
 - A photograph as the first frame comes out blurred, and what moves out of it is guesswork.

@@ -16,7 +16,7 @@ from random import Random
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from studio.domain import VideoRequest
 from studio.engine import grid
@@ -115,8 +115,8 @@ def contact_sheet(clips: list[np.ndarray], path: Path, columns: int = 4) -> None
     """Rows of clips, `columns` moments each, two clips a row."""
     rows = []
     for clip in clips:
-        picks = [Image.fromarray(clip[k]).resize((168, 96)) for k in np.linspace(0, len(clip) - 1, columns).astype(int)]
-        rows.append(np.concatenate([np.asarray(p) for p in picks], 1))
+        moments = [Image.fromarray(clip[k]) for k in np.linspace(0, len(clip) - 1, columns).astype(int)]
+        rows.append(np.concatenate([np.asarray(ImageOps.pad(each, (168, 128))) for each in moments], 1))
     pairs = [np.concatenate(rows[k : k + 2], 1) for k in range(0, len(rows) - 1, 2)]
     Image.fromarray(np.concatenate(pairs)).save(path)
 

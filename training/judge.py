@@ -117,7 +117,8 @@ class Sight:
         y = self.track[:, 1]
         if self.action == "falls":
             return [int(np.argmax(y > np.median(y[-5:]) - 0.04))]
-        lowest = [k for k in range(1, len(y) - 1) if y[k - 1] <= y[k] > y[k + 1] and y[k] > y.mean()]
+        after = np.append(y[1:], -np.inf)  # the last frame may be the lowest too
+        lowest = [k for k in range(1, len(y)) if y[k - 1] <= y[k] > after[k] and y[k] > y.mean()]
         return lowest or [int(y.argmax())]
 
 
@@ -140,30 +141,32 @@ def action_of(track: np.ndarray, aspect: float) -> str:
 
     Spinning leaves no trace in place and size, so spins and stays are one answer, "stays".
     """
-    t = np.linspace(0, 1, len(track))
+    t, u = np.arange(len(track)) / grid.POCKET.frame_rate, np.linspace(0, 1, len(track))
     x, y, size = track.T
-    reach = max(1.0, aspect) / 2 + 0.1
+    reach, gone = world.crossing(aspect), world.SPEED * t
+    grown = world.SMALL + (world.LARGE - world.SMALL) * u
+    fallen = world.TOP + (world.GROUND - world.TOP) * (u / 0.7) ** 2
     errors = {
-        "left": _misfit(x, reach * (0.55 - 1.1 * t)) + _flat(y) + _flat(size),
-        "right": _misfit(x, reach * (1.1 * t - 0.55)) + _flat(y) + _flat(size),
-        "falls": _misfit(y, np.minimum(-0.5 + 0.7 * (t / 0.7) ** 2, 0.2)) + _flat(x) + _flat(size),
-        "rises": _misfit(y, 0.35 - 0.7 * t) + _flat(x) + _flat(size),
-        "grows": _misfit(size, 0.2 + 0.55 * t) + _flat(x) + _flat(y),
-        "shrinks": _misfit(size, 0.75 - 0.55 * t) + _flat(x) + _flat(y),
-        "bounces": min(_misfit(y, _hops(t, rate)) for rate in np.arange(1.4, 2.6, 0.2)) + _flat(x) + _flat(size),
+        "left": _misfit(x, np.maximum(reach - gone, -reach)) + _flat(y) + _flat(size),
+        "right": _misfit(x, np.minimum(gone - reach, reach)) + _flat(y) + _flat(size),
+        "falls": _misfit(y, np.minimum(fallen, world.GROUND)) + _flat(x) + _flat(size),
+        "rises": _misfit(y, np.maximum(world.BOTTOM - gone, -world.BOTTOM)) + _flat(x) + _flat(size),
+        "grows": _sized(size, grown) + _flat(x) + _flat(y),
+        "shrinks": _sized(size, grown[::-1]) + _flat(x) + _flat(y),
+        "bounces": _misfit(y, world.GROUND - 0.375 * world.hop(t * world.BOUNCES_HZ)) + _flat(x) + _flat(size),
         "shakes": min(_misfit(x - x.mean(), _shaking(t, p)) for p in np.arange(0, 1, 0.25)) + _flat(y) + _flat(size),
         "stays": _flat(x) + _flat(y) + _flat(size),
-    }  # fmt: skip
+    }
     return min(errors, key=lambda name: errors[name])
 
 
 def _shaking(t: np.ndarray, phase: float) -> np.ndarray:
-    return world.SHAKES_BY * np.sin(2 * math.pi * (world.SHAKES_HZ * 25 / grid.POCKET.frame_rate * t + phase))
+    return world.SHAKES_BY * np.sin(2 * math.pi * (world.SHAKES_HZ * t + phase))
 
 
-def _hops(t: np.ndarray, rate: float) -> np.ndarray:
-    phase = (t * rate) % 1
-    return 0.2 - 0.45 * 4 * phase * (1 - phase)
+def _sized(found: np.ndarray, ideal: np.ndarray) -> float:
+    """The judge takes what is large for smaller and what is small for larger, so less of a change will do."""
+    return min(_misfit(found - found.mean(), share * (ideal - ideal.mean())) for share in (0.3, 0.5, 0.75, 1.0))
 
 
 def _misfit(found: np.ndarray, ideal: np.ndarray) -> float:

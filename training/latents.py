@@ -17,7 +17,7 @@ from training import model, sounds, world
 from training.sources import CACHE
 from training.subjects import subject
 
-REUSE = 12
+REUSE = 20
 POOL = 800
 
 
@@ -67,10 +67,10 @@ class Batch:
 def where(scenario: world.Scenario, shape: Shape, times: np.ndarray) -> torch.Tensor:
     """Which tokens (frames * h * w,) the subject's square covers at `times`, one for each latent frame."""
     _, height, width = shape.latents
-    short = min(height, width)
-    rows, columns = (np.arange(height) + 0.5 - height / 2) / short, (np.arange(width) + 0.5 - width / 2) / short
+    unit = world.UNIT_PX / grid.POCKET.spatial_ratio
+    rows, columns = (np.arange(height) + 0.5 - height / 2) / unit, (np.arange(width) + 0.5 - width / 2) / unit
     x, y, size, _ = (track[:, None, None] for track in scenario.track(times))
-    reach = size / 2 + 0.5 / short
+    reach = size / 2 + 0.5 / unit
     return torch.from_numpy(
         (np.abs(rows[None, :, None] - y) < reach) & (np.abs(columns[None, None] - x) < reach)
     ).flatten()

@@ -75,7 +75,7 @@ def _effect(scenario: Scenario, times: Wave, rng: Random) -> Wave:
         case "rises":
             return glide((450, 1500), seconds)[:count]
         case "spins":
-            return noise(400, 2200, seconds, rng)[:count] * pulses(scenario.rate, seconds, 2)[:count] * 1.6
+            return noise(400, 2200, seconds, rng)[:count] * pulses(1.0, seconds, 2)[:count] * 1.6
         case "shakes":
             rattle = noise(900, 3000, 0.04, rng)
             return _placed_at(train_of(rattle, int(seconds * 2 * SHAKES_HZ), 0.5 / SHAKES_HZ - 0.04), 0, count)

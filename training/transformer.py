@@ -1,6 +1,6 @@
 """Trains the joint transformer and its text connectors by flow matching on latents.
 
-    python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0] [--warm]
+    python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0] [--warm [--mean third]]
 
 Thinned clips first, then whole ones: a few latent frames at their true times, and of each the subject's tokens with
 some others at their true places, show motion and looks as well as all do, in a third of the tokens (dropping tokens
@@ -24,7 +24,7 @@ from training.latents import Batch, Shape
 from training.optimiser import Trainer
 from training.sources import CACHE
 
-THINNED_UNTIL = 0.55  # of the time; some clips are thinned after that too
+THINNED_UNTIL = 0.4  # of the time; some clips are thinned after that too
 THINNED_LATER = 0.3
 STILLS = 0.03
 SHAPES = {"1:1": 0.5, "16:9": 0.27, "9:16": 0.13, "4:3": 0.05, "3:4": 0.05}
@@ -90,7 +90,7 @@ def loss_of(
     """Flow-matching loss of picture and sound, both at one noise level as in use."""
     count, is_still = len(batch.video), batch.shape.num_frames == 1
     # Where things are in a clip is decided in heavy noise: its many like tokens show through all but the heaviest.
-    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.4 * torch.randn(count) + 1.1)
+    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.4 * torch.randn(count) + 1.2)
     sigma = torch.where(torch.rand(count) < 0.1, torch.rand(count), sigma)
     kept = kept_tokens(batch, frames, is_thinned, sigma)
     given = clean_tokens(batch.shape, kept, rng)
@@ -169,26 +169,31 @@ class Meeting:
                 self.trainer.meet(state["weights"], theirs / (theirs + made))
 
 
-def begin(denoiser, connectors, is_warm: bool) -> None:
-    """Start from the weights in the cache; or from nothing, with last layers of zero for a first guess of zero."""
+def begin(denoiser, connectors, is_warm: bool, mean_with: str = "") -> None:
+    """Start from the weights in the cache; or from nothing, with last layers of zero for a first guess of zero.
+
+    `mean_with` names other weights in the cache, and the mean of both is better than either (model soups, Wortsman et
+    al. 2022).
+    """
     if is_warm:
-        weights = torch.load(CACHE / "transformer.weights.pt")
-        denoiser.load_state_dict(weights["transformer"])
-        connectors.load_state_dict(weights["connectors"])
+        files = [torch.load(CACHE / f"{name}.weights.pt") for name in ("transformer", mean_with) if name]
+        for part, module in (("transformer", denoiser), ("connectors", connectors)):
+            both = [file[part] for file in files]
+            module.load_state_dict({name: sum(one[name].float() for one in both) / len(both) for name in both[0]})
         return
     for last in (denoiser.proj_out, denoiser.audio_proj_out):
         torch.nn.init.zeros_(last.weight)
         torch.nn.init.zeros_(last.bias)
 
 
-def train(minutes: float, worker: int, workers: int, spent_minutes: float, is_warm: bool) -> None:
+def train(minutes: float, worker: int, workers: int, spent_minutes: float, is_warm: bool, mean_with: str) -> None:
     torch.manual_seed(worker)
     denoiser, connectors = model.transformer(), model.connectors()
-    begin(denoiser, connectors, is_warm)
+    begin(denoiser, connectors, is_warm, mean_with)
     attention.use_on_cpu(denoiser, connectors)
     for module in (denoiser, connectors):
         module.to(torch.bfloat16).train()
-    trainer = Trainer([denoiser, connectors], lr=0.008, small_lr=1e-3, average=0.995)
+    trainer = Trainer([denoiser, connectors], lr=0.006, small_lr=8e-4, average=0.995)
     name = "transformer" if worker == 0 else f"transformer-{worker}"
     stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, minutes)
     stretch.spent_s = stretch.spent_s or spent_minutes * 60
@@ -199,7 +204,7 @@ def train(minutes: float, worker: int, workers: int, spent_minutes: float, is_wa
         shape, frames, is_thinned = pick(rng, stretch.progress)
         batch = samples.batch(shape, batch_size(shape, frames, is_thinned))
         seen, heard = loss_of(denoiser, connectors, batch, frames, is_thinned, rng)
-        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.65)
+        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.85)
         meeting.now_and_then()
         kind = "still" if shape.num_frames == 1 else "clip"
         stretch.tick(**{kind: seen.item()}, **({"sound": heard.item()} if kind == "clip" else {}))
@@ -213,5 +218,6 @@ if __name__ == "__main__":
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--spent", type=float, default=0.0, help="minutes the other workers have trained already")
     parser.add_argument("--warm", action="store_true", help="begin with the weights of an earlier training")
+    parser.add_argument("--mean", default="", help="begin with the mean of those and of these other weights")
     chosen = parser.parse_args()
-    train(chosen.minutes, chosen.worker, chosen.workers, chosen.spent, chosen.warm)
+    train(chosen.minutes, chosen.worker, chosen.workers, chosen.spent, chosen.warm, chosen.mean)

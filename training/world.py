@@ -1,7 +1,11 @@
 """The captioned toy world that Pocket learns from: one named subject does something in a named scene.
 
 A `Scenario` says what happens, as functions of time, so that `render` here and `sounds.py` tell the same story.
-Positions are in units of the short side from the picture's centre, x to the right and y down.
+Positions and sizes are in units of 128 pixels, from the picture's centre, x to the right and y down.
+
+Everything keeps step with the latents, of 16 pixels and 4 frames: places lie on their grid, a subject is 5 wide, what
+moves goes one further each time, and what repeats has come round. So a small model may copy what it has drawn before,
+where it would have to draw it anew at every fraction of a latent.
 """
 
 from __future__ import annotations
@@ -23,12 +27,33 @@ from training.subjects import ACTIONS, SCENES, SUBJECTS, Subject, subject
 
 SPRITE_PX = 80
 LOOP_FRAMES = 72
-SHAKES_HZ, SHAKES_BY = 2.5, 0.08
+UNIT_PX = 128
+SIZE = 80 / UNIT_PX
+SPEED = 48 / UNIT_PX  # a second: 4 pixels a frame
+HOLD = 2  # frames that each of the art's is shown for: a quarter of its speed, so that a small model can follow
+SHAKES_HZ, SHAKES_BY = 3.0, 0.08
+BOUNCES_HZ = 1.0
+TURNS_HZ = 0.375  # an eighth of a turn in 4 frames
+
+
+# Where clips begin and end; all are odd eighths of a half, at which the subject's edges fall between latents.
+TOP, GROUND, BOTTOM = -7 / 16, 3 / 16, 5 / 16
+SMALL, LARGE = 0.2, 0.84
+
+
+def crossing(aspect: float) -> float:
+    """Where what goes to one side begins."""
+    return 7 / 16 if aspect > 1.2 else 5 / 16
+
+
+def hop(phase: np.ndarray) -> np.ndarray:
+    """Height 0..1 at so many hops."""
+    return 4 * (phase % 1) * (1 - phase % 1)
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """What happens in a clip of `seconds`; `chance` holds the numbers drawn for its motion."""
+    """What happens in a clip of `seconds`."""
 
     subject: str
     scene: str
@@ -36,36 +61,33 @@ class Scenario:
     caption: str
     seconds: float
     aspect: float  # width / height
-    size: float  # of the subject, in short sides
     x: float
     y: float
     flip: bool
-    rate: float
     seed: int
 
     def track(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """x, y, size and turn (radians) at the times `t` (N,) in seconds; each (N,)."""
         u = t / self.seconds
-        x, y, size, turn = (np.full_like(t, v) for v in (self.x, self.y, self.size, 0.0))
-        reach = max(1.0, self.aspect) / 2
+        x, y, size, turn = (np.full_like(t, v) for v in (self.x, self.y, SIZE, 0.0))
+        reach = crossing(self.aspect)
         match self.action:
             case "left":
-                x = (reach + 0.1) * (0.55 - 1.1 * u)
+                x = np.maximum(reach - SPEED * t, -reach)
             case "right":
-                x = (reach + 0.1) * (-0.55 + 1.1 * u)
+                x = np.minimum(SPEED * t - reach, reach)
             case "bounces":
-                phase = (t * self.rate) % 1
-                y = 0.2 - 0.45 * 4 * phase * (1 - phase)
+                y = GROUND - 0.375 * hop(t * BOUNCES_HZ)
             case "spins":
-                turn = math.pi * t * self.rate * (1 if self.flip else -1)
+                turn = -2 * math.pi * TURNS_HZ * t
             case "grows":
-                size = 0.2 + (self.size * 1.35 - 0.2) * u
+                size = SMALL + (LARGE - SMALL) * u
             case "shrinks":
-                size = self.size * 1.35 - (self.size * 1.35 - 0.2) * u
+                size = LARGE - (LARGE - SMALL) * u
             case "falls":
-                y = np.minimum(-0.5 + 0.7 * (u / 0.7) ** 2, 0.2)
+                y = np.minimum(TOP + (GROUND - TOP) * (u / 0.7) ** 2, GROUND)
             case "rises":
-                y = 0.35 - 0.7 * u
+                y = np.maximum(BOTTOM - SPEED * t, -BOTTOM)
             case "shakes":
                 x = self.x + SHAKES_BY * np.sin(2 * math.pi * SHAKES_HZ * t)
         return x, y, size, turn
@@ -73,7 +95,7 @@ class Scenario:
     def landings(self) -> list[float]:
         """The times in seconds at which the subject hits the ground."""
         if self.action == "bounces":
-            return [k / self.rate for k in range(1, int(self.seconds * self.rate) + 1) if k / self.rate < self.seconds]
+            return [k / BOUNCES_HZ for k in range(1, math.ceil(self.seconds * BOUNCES_HZ))]
         return [0.7 * self.seconds] if self.action == "falls" else []
 
 
@@ -90,14 +112,13 @@ def imagine(rng: Random, seconds: float, aspect: float, held_out: bool = False, 
         action = fixed.get("action") or rng.choice(list(ACTIONS))
         if len(fixed) == 3 or is_held_out(name, scene, action) == held_out:
             break
-    seen, flip = subject(name), rng.random() < 0.5
-    if action in ("left", "right"):
-        flip = (action == "right") == seen.faces_left
-    side = max(0.0, aspect - 1) * 0.3
+    # As the art shows it, unless it would go backwards: what may face either way is a lump to a small model.
+    seen = subject(name)
+    flip = action in ("left", "right") and (action == "right") == seen.faces_left
+    places = (-5, -3, -1, 1, 3, 5) if aspect > 1.2 else (-3, -1, 1, 3)
     return Scenario(
         name, scene, action, caption(seen, scene, action, rng), seconds, aspect,
-        size=rng.uniform(0.48, 0.64), x=rng.uniform(-0.15 - side, 0.15 + side), y=rng.uniform(-0.08, 0.18),
-        flip=flip, rate=rng.uniform(0.75, 1.15), seed=rng.randrange(2**31),
+        x=rng.choice(places) / 16, y=rng.choice((-1, 1, 3)) / 16, flip=flip, seed=rng.randrange(2**31),
     )  # fmt: skip
 
 
@@ -129,23 +150,21 @@ def render(scenario: Scenario, num_frames: int, height: int, width: int) -> torc
 def render_still(scenario: Scenario, at_s: float, height: int, width: int) -> torch.Tensor:
     """One moment of the scenario, float32 (3, 1, height, width) in -1..1."""
     background = torch.from_numpy(scenes.draw(scenario.scene, height, width, Random(scenario.seed)).transpose(2, 0, 1))
-    loop = sprites()[scenario.subject]
-    frame = loop[[int(scenario.seed + at_s * POCKET.frame_rate) % len(loop)]].float() / 255
+    moment = round(at_s * POCKET.frame_rate)
+    frame = _frames(scenario, moment + 1)[moment:]
     return compose(frame, background, scenario.track(np.array([at_s])), scenario.flip) * 2 - 1
 
 
 def _frames(scenario: Scenario, num_frames: int) -> torch.Tensor:
     loop = sprites()[scenario.subject]
-    start = scenario.seed % len(loop)
-    return loop[(start + torch.arange(num_frames)) % len(loop)].float() / 255
+    return loop[torch.arange(num_frames) // HOLD % len(loop)].float() / 255
 
 
 def compose(sprite: torch.Tensor, background: torch.Tensor, track, flip: bool) -> torch.Tensor:
     """Lay sprites (T, 4, S, S) over a background (3, H, W), both 0..1, along a track; (3, T, H, W)."""
     height, width = background.shape[-2:]
-    short = min(height, width)
     x, y, size, turn = (torch.from_numpy(np.asarray(v, np.float32)) for v in track)
-    half_w, half_h = width / short / 2, height / short / 2
+    half_w, half_h = width / UNIT_PX / 2, height / UNIT_PX / 2
     cos, sin, mirror = torch.cos(turn) * 2 / size, torch.sin(turn) * 2 / size, -1.0 if flip else 1.0
     row_x = torch.stack([cos * half_w, sin * half_h, -(cos * x + sin * y)], -1) * mirror
     row_y = torch.stack([-sin * half_w, cos * half_h, -(-sin * x + cos * y)], -1)
