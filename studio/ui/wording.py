@@ -22,11 +22,11 @@ PICTURE_PROMPT = "What happens next?"
 PICTURE_PROMPT_HINT = "Say what the picture shows and how it moves: a penguin bounces in the snow"
 TRY_ONE = "Try one:"
 EXAMPLES = (
-    "a dragon flies at sunset",
     "a soccer ball bounces in a meadow",
+    "a sailboat sails to the right at sea",
     "a rocket rises in space",
-    "a fire truck drives in the city",
-    "an octopus spins in the sea",
+    "a pumpkin rolls to the right in the forest",
+    "a ghost floats to the left at night",
 )
 MAKE = "Make the clip"
 SHAPE = "Shape"
