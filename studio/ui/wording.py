@@ -24,7 +24,7 @@ TRY_ONE = "Try one:"
 EXAMPLES = (
     "a soccer ball bounces in a meadow",
     "a sailboat sails to the right at sea",
-    "a rocket rises in space",
+    "a heart grows at sunset",
     "a pumpkin rolls to the right in the forest",
     "a ghost floats to the left at night",
 )

@@ -6,6 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
+from tests.cluster import descendants
+
 ROOT = Path("/sys/fs/cgroup")
 PERIOD_US = 100_000
 
@@ -27,7 +29,9 @@ class Shares:
         group.mkdir()
         self._groups.append(group)
         self._limit(group, int(PERIOD_US * self.share))
-        (group / "cgroup.procs").write_text(str(pid))
+        for each in (pid, *descendants(pid)):
+            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                (group / "cgroup.procs").write_text(str(each))
 
     def end(self) -> None:
         """Whole cores from now on."""
