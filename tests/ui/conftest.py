@@ -64,7 +64,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
         visitor.page.on("pageerror", lambda error: visitor.errors.append(str(error)))
         visitor.page.on(
             "console",
-            lambda message: visitor.errors.append(message.text) if message.type == "error" else None,
+            lambda said: visitor.errors.append(f"{said.text} {said.location['url']}") if said.type == "error" else None,
         )
         visitors.append((visitor, address))
         if is_open:
