@@ -142,7 +142,8 @@ def _estimate(plan: TabPlan, fields: Fields) -> None:
             return {"sentence": ""}  # a value that is refused is told of when the button is pressed
 
     inputs = [fields[name] for name in asked]
-    gently: Fields = {"queue": False, "trigger_mode": "always_last", **QUIET}
+    # Between two models a slider may have the former's value and the new one's bounds: Gradio would break off there.
+    gently: Fields = {"queue": False, "trigger_mode": "always_last", "preprocess": False, **QUIET}
     gr.on([fields[name].change for name in asked], estimate, inputs, line, **gently)
     # gr.on does not take a part's own events.
     for own_event in (line.stale, fields["aspect_ratio"].picked):

@@ -93,8 +93,6 @@ def test_the_form_follows_the_model(open_house: OpenHouse, visit: Visit, tmp_pat
     choose(visitor, rows.WAN_21)
     visitor.make("a cat")
     expect(visitor.stage.get_by_role("button", name=wording.ACTIONS["extend"])).to_be_disabled()
-    # While a model is being changed, the page may ask once about seconds that only the former allowed; Gradio refuses.
-    visitor.errors[:] = [error for error in visitor.errors if "/run/predict" not in error]
 
 
 def test_a_model_is_fetched_from_the_page(
