@@ -137,9 +137,11 @@ class JobQueue:
         """Why that model can't be used here, in one sentence; empty where it can."""
         return self._executor.obstacle(card)
 
-    def submit(self, job: Job) -> None:
-        """Accept a job, or raise StudioError when too many wait."""
+    def submit(self, job: Job) -> bool:
+        """Accept a job, or raise StudioError when too many wait; False for an id that was accepted before."""
         with self._changed:
+            if self._library.jobs.get(job.id):
+                return False
             queued, most = self._library.jobs.count_queued(), self._max_queued
             if queued >= most:
                 raise StudioError(
@@ -153,6 +155,7 @@ class JobQueue:
             self._library.jobs.add(JobRow(job.id, job.request, job.created_s, "queued", owner=job.owner))
             self._contexts[job.id] = copy_context()
             self._changed.notify_all()
+            return True
 
     def cancel(self, job_id: str, keep: bool = False) -> bool:
         """Ask the job to stop, or to `keep` what there is of it; False when it is over already or unknown.

@@ -58,25 +58,33 @@ class Visit:
 
     # Making clips
 
-    def submit(self, request: VideoRequest) -> Job:
-        """Check the request, draw its seed if it has none, and queue it."""
+    def submit(self, request: VideoRequest, job_id: str | None = None) -> Job:
+        """Check the request, draw its seed if it has none, and queue it.
+
+        Who draws the job's id beforehand finds the job although this answer is lost; what comes twice is one job.
+        """
+        if job_id is not None and not is_id(job_id):
+            raise StudioError(f"A job's id is 32 hexadecimal characters; not {shown(job_id)}.")
         self.check(request)
         self._check_room()
         if request.seed == NEW_SEED:
             request = replace(request, seed=secrets.randbelow(MAX_SEED + 1))
-        job = Job(uuid.uuid4().hex, request, time.time(), Queued(), self.owner)
-        self.queue.submit(job)
+        job = Job(job_id or uuid.uuid4().hex, request, time.time(), Queued(), self.owner)
+        if not self.queue.submit(job):
+            return self.job(job.id)
         prompt = {"prompt": request.prompt} if self.settings.log_prompts else {}
         log.info("job accepted", extra={"job": job.id, "model": request.model, "seconds": request.seconds, **prompt})
         return job
 
-    def regenerate(self, clip_id: str, seed: int | None = None) -> Job:
+    def regenerate(self, clip_id: str, seed: int | None = None, job_id: str | None = None) -> Job:
         """The same request again: with its own seed (None), a new one (-1) or this one."""
         clip = self.clip(clip_id)
         same = clip.request.seed
-        return self.submit(replace(clip.request, seed=same if seed is None else seed, parent=clip.id))
+        return self.submit(replace(clip.request, seed=same if seed is None else seed, parent=clip.id), job_id)
 
-    def extend(self, clip_id: str, seconds: float, prompt: str = "", seed: int = NEW_SEED) -> Job:
+    def extend(
+        self, clip_id: str, seconds: float, prompt: str = "", seed: int = NEW_SEED, job_id: str | None = None
+    ) -> Job:
         """A longer clip: the old frames and sound, then about `seconds` more; an empty prompt is the clip's own."""
         clip = self.clip(clip_id)
         if not isinstance(prompt, str):
@@ -92,7 +100,7 @@ class Visit:
             extends=clip.id,
             parent=clip.id,
         )
-        return self.submit(request)
+        return self.submit(request, job_id)
 
     # Following jobs
 

@@ -106,6 +106,23 @@ def test_a_strangers_job_is_as_if_it_were_not_there(hosted: Studio, number: int)
     assert ([job.id], []) == (list(anna.outlook()), list(bert.outlook()))
 
 
+def test_who_draws_the_jobs_id_finds_it_and_asks_for_one_clip_only(hosted: Studio) -> None:
+    anna, bert, drawn = hosted.visit(ANNA), hosted.visit(BERT), "ab" * 16
+    asked = [anna.submit(ASKED, drawn), anna.submit(replace(ASKED, prompt="something else"), drawn)]
+    assert [(job.id, job.request.prompt) for job in asked] == [(drawn, ASKED.prompt)] * 2
+    assert list(anna.outlook()) == [drawn]
+    with pytest.raises(StudioError, match="There is no job"):
+        bert.submit(ASKED, drawn)
+    assert not bert.outlook()
+
+
+@pytest.mark.parametrize("drawn", ["", "x", "AB" * 16, "ab" * 17, "../" * 8 + "ab" * 4, 7, b"ab" * 16, ["ab" * 16]])
+def test_an_id_is_hexadecimal(hosted: Studio, drawn: Any) -> None:
+    with pytest.raises(StudioError, match="A job's id is 32 hexadecimal characters; not"):
+        hosted.visit(ANNA).submit(ASKED, drawn)
+    assert not hosted.visit(ANNA).outlook()
+
+
 def test_a_strangers_picture_cannot_be_used_even_by_name(hosted: Studio, tmp_path: Path) -> None:
     anna, bert = hosted.visit(ANNA), hosted.visit(BERT)
     Image.new("RGB", (64, 64), "orange").save(tmp_path / "upload.png")

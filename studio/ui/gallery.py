@@ -12,7 +12,7 @@ import gradio as gr
 from studio.domain import NEW_SEED, Job, StudioError
 from studio.service import Studio, Visit
 from studio.ui import present, wording
-from studio.ui.guard import a_truth, an_id, for_part
+from studio.ui.guard import a_drawn_id, a_truth, an_id, for_part
 from studio.ui.parts import part
 
 PAGE = 24
@@ -70,14 +70,14 @@ def gallery(studio: Studio, is_private: bool, has_showcase: bool) -> gr.HTML:
 
 def make_again(visit: Visit, details: dict[str, Any]) -> Job:
     """The job that an `again` event asks for."""
-    clip_id = clip_of(details)
+    clip_id, job_id = clip_of(details), a_drawn_id(details)
     match details.get("action"):
         case "same":
-            return visit.regenerate(clip_id)
+            return visit.regenerate(clip_id, job_id=job_id)
         case "new":
-            return visit.regenerate(clip_id, NEW_SEED)
+            return visit.regenerate(clip_id, NEW_SEED, job_id)
         case "extend":
-            return visit.extend(clip_id, details.get("seconds", 0.0), details.get("prompt", ""))
+            return visit.extend(clip_id, details.get("seconds", 0.0), details.get("prompt", ""), job_id=job_id)
         case _:
             raise StudioError(wording.BAD_CALL)
 

@@ -108,6 +108,14 @@ def an_id(value: object) -> str:
     return value
 
 
+def a_drawn_id(details: object) -> str | None:
+    """The id that the page drew for the job it asks for, None where it drew none; StudioError when it can't be one."""
+    if not isinstance(details, dict):
+        raise StudioError(wording.BAD_CALL)
+    drawn = details.get("drawn")
+    return None if drawn is None else an_id(drawn)
+
+
 def a_truth(value: object) -> bool:
     if not isinstance(value, bool):
         raise StudioError(wording.BAD_CALL)

@@ -15,12 +15,14 @@ import gradio as gr
 from studio.domain import MAX_LORA_WEIGHT, MAX_SEED, MIN_LORA_WEIGHT, Job, ModelCard, StudioError, VideoRequest
 from studio.service import Studio, Visit
 from studio.ui import present, wording
-from studio.ui.guard import on_form, on_page
+from studio.ui.guard import a_drawn_id, on_form, on_page
 from studio.ui.model_note import model_note
 from studio.ui.parts import part
 from studio.ui.picture_drop import picture_drop
 
 Fields = dict[str, Any]
+# The stage draws the job's id and knows it before the studio does: an answer that is lost loses nothing.
+DRAW = "(visitor, _stage, ...values) => [visitor, window.flipbookPress?.() ?? {}, ...values]"
 QUIET: Fields = {"show_progress": "hidden", "api_visibility": "private"}
 
 
@@ -50,16 +52,18 @@ class MakeTab:
         names = list(self.fields)
 
         @on_form(self.plan.studio)
-        def submit(visit: Visit, *values: Any) -> tuple[Fields, Fields]:
+        def submit(visit: Visit, pressed: Any, *values: Any) -> tuple[Fields, Fields]:
             form = dict(zip(names, values, strict=True))
-            job: Job = visit.submit(present.request_from_form(form, self.plan.needs_picture))
+            request = present.request_from_form(form, self.plan.needs_picture)
+            job: Job = visit.submit(request, a_drawn_id(pressed))
             return {"job": job.id}, {"seed": job.request.seed, "keep": present.keeps_seed(form["seed"])}
 
         gr.on(
             [self.button.click, self.fields["prompt"].submit],
             submit,
-            [visitor, *self.fields.values()],
+            [visitor, stage, *self.fields.values()],
             [stage, self.fields["seed"]],
+            js=DRAW,
             concurrency_limit=None,
             **QUIET,
         )

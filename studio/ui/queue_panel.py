@@ -21,7 +21,10 @@ MAX_KEY_CHARS = 64
 
 
 def stage(studio: Studio, is_private: bool) -> gr.HTML:
-    """The part whose value {"job": id} makes the page follow one more job."""
+    """The part whose value {"job": id} makes the page follow one more job.
+
+    At a press it says {"drawn": id}: the id that the page drew for the job, which it follows from then on.
+    """
 
     @for_part(studio)
     def poll_jobs(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:

@@ -48,10 +48,10 @@ def _through(server: Server, proxy: Proxy, visitor: Visitor, weather: Weather, h
     prompt, wrong = f"a ghost at sea {number}", []
     visitor.quick(steps=4)
     visitor.prompt.fill(prompt)
-    before, known = visitor.cards.count(), _known_jobs(visitor.page)
+    before = visitor.cards.count()
     visitor.press(wording.MAKE)
-    # The page knows of its job before the weather turns; who asks for one in bad weather is told so and asks again.
-    server.wait_until(lambda: _known_jobs(visitor.page) != known)
+    # The studio has the job before the weather turns, whether or not the page was told so.
+    server.wait_until(lambda: any(view["prompt"] == prompt for view in _jobs(server)) or _done(server) > before)
     proxy.be(weather, SLOW_BYTES_PER_S)
     slowest_s, until_s = 0.0, time.monotonic() + hold_s
     while time.monotonic() < until_s:
@@ -81,6 +81,9 @@ def _ends_of(page: Page) -> list[str]:
     return ["the page says that it lost its connection"] if page.get_by_text("Connection errored out").count() else []
 
 
-def _known_jobs(page: Page) -> str | None:
-    """What this browser remembers of jobs that it asked for."""
-    return page.evaluate("localStorage.getItem('flipbook-jobs-v1')")
+def _jobs(server: Server) -> list[dict]:
+    return server.part("poll_jobs", jobs=[], preview="")["jobs"]
+
+
+def _done(server: Server) -> int:
+    return server.health()["jobs"].get("done", 0)

@@ -95,10 +95,35 @@ def test_every_event_answers_with_a_sentence(house: House, program: Program, tre
         for value in VALUES:
             check(*program.event(index, [value] * len(fn.inputs), {"clip": treasure.id}), (fn.name, value))
         for value in FEW:
-            details = {"action": value, "seconds": value, "prompt": value}
+            details = {"action": value, "seconds": value, "prompt": value, "drawn": value}
             for event_data in (value, {"clip": value, "action": "extend"}, {"clip": treasure.id, **details}):
                 check(*program.event(index, usual, event_data), (fn.name, event_data))
     stop_all(house)
+
+
+def test_a_press_draws_an_id_that_is_nobodys(house: House, program: Program, treasure: Clip) -> None:
+    ((index, fn),) = [each for each in house.page.fns.items() if len(each[1].inputs) == 11 and each[1].fn]
+    prompt, *form = [getattr(block, "value", None) for block in fn.inputs[2:]]
+    assert not prompt
+    visit = house.studio.visit(program.visitor)
+
+    def told(pressed: Any) -> str:
+        status, text = program.event(index, [program.visitor, pressed, "a cat", *form])
+        check(status, text, pressed)
+        return text
+
+    # A path is refused by Gradio itself.
+    bad = [value for value in VALUES if value not in (None, "0" * 32) and "/etc/passwd" not in str(value)]
+    for pressed in (*({"drawn": value} for value in bad), *(value for value in VALUES if not isinstance(value, dict))):
+        assert wording.BAD_CALL in told(pressed), str(pressed)[:200]
+    assert "There is no job" in told({"drawn": treasure.id})
+    assert not visit.outlook()
+    assert not visit.clips()
+    drawn = new_visitor()
+    for _ in range(2):
+        assert f'"job":"{drawn}"' in told({"drawn": drawn})
+        visit.watch(drawn, 20)
+    assert [clip.id for clip in visit.clips()] == [drawn]
 
 
 def addresses_of(routes: Any) -> Iterator[str]:

@@ -217,8 +217,8 @@ def test_pictures_are_ones_own(house: House, owner: Program, stranger: Program, 
     Image.new("RGB", (64, 64), (200, 40, 40)).save(tmp_path / "red.png")
     name = house.studio.visit(owner.visitor).keep_picture(tmp_path / "red.png")
     picture = {"name": name, "fit": "crop", "ratio": "1:1"}
-    ((index, fn),) = [each for each in house.page.fns.items() if len(each[1].inputs) == 12 and each[1].fn]
-    usual = [getattr(block, "value", None) for block in fn.inputs[2:]]
-    _, text = stranger.event(index, [stranger.visitor, picture, *usual])
+    ((index, fn),) = [each for each in house.page.fns.items() if len(each[1].inputs) == 13 and each[1].fn]
+    usual = [getattr(block, "value", None) for block in fn.inputs[3:]]
+    _, text = stranger.event(index, [stranger.visitor, {}, picture, *usual])
     assert "no longer here" in text
     assert house.library.jobs.unfinished() == []

@@ -4,6 +4,12 @@ const find = (selector, root = element) => root.querySelector(selector);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches;
 
+// Drawn here, since browsers offer their own such function on encrypted pages only.
+function newId() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
 // A secret that stands for this browser, or for this page load where a browser keeps nothing.
 function visitor() {
   const KEY = 'flipbook.visitor';
@@ -13,8 +19,7 @@ function visitor() {
   } catch {
     // Storage is blocked.
   }
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  window.flipbookVisitor ||= [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+  window.flipbookVisitor ||= newId();
   try {
     localStorage.setItem(KEY, window.flipbookVisitor);
   } catch {

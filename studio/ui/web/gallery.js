@@ -165,7 +165,7 @@ async function askExtend(clip) {
   shownSeconds();
   if (!(await answer(dialog, clip))) return;
   const prompt = find('textarea', dialog).value;
-  trigger('again', { action: 'extend', clip: clip.id, seconds: Number(seconds.value), prompt, n: ++asked });
+  trigger('again', { action: 'extend', clip: clip.id, seconds: Number(seconds.value), prompt, ...press() });
 }
 
 async function askShow(clip) {
@@ -191,7 +191,9 @@ const seconds = find('.fb-ask-extend input');
 const shownSeconds = () => (find('.fb-ask-extend output').textContent = seconds.value);
 seconds.addEventListener('input', shownSeconds);
 
+// A number, so that the same wish again is another event; and for a new clip the id of its job.
 let asked = 0;
+const press = () => ({ ...window.flipbookPress?.(), n: ++asked });
 hear('act', ({ action, clip, yes }) => {
   const event = { action, clip: clip.id, n: ++asked };
   if (action === 'delete') askDelete(clip);
@@ -199,7 +201,7 @@ hear('act', ({ action, clip, yes }) => {
   else if (action === 'favour') favour(clip, yes);
   else if (action === 'show') askShow(clip);
   else if (action === 'unshow') takeBack(clip);
-  else if (action === 'same' || action === 'new') trigger('again', event);
+  else if (action === 'same' || action === 'new') trigger('again', { ...event, ...press() });
   else if (action === 'frame') trigger('frame', event);
   else if (action === 'reuse') trigger('reuse', event);
 });

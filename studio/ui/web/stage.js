@@ -1,5 +1,6 @@
 // Follows the visitor's jobs by asking the server now and then; remembers what this browser asked for over reloads.
 const KEY = 'flipbook-jobs-v1', MOST = 20;
+const PRESSES = 'flipbook-presses-v1', MOST_PRESSES = 4, PATIENCE_MS = 60000;
 const screen = find('.fb-screen'), strip = find('.fb-strip'), film = find('.fb-film'), empty = find('.fb-empty');
 const headline = find('.fb-headline'), detail = find('.fb-detail'), bar = find('.fb-progress');
 const stop = find('.fb-stop'), keep = find('.fb-keep-it'), finish = find('.fb-finish');
@@ -13,13 +14,16 @@ let isLive = false; // whether it is not over
 let shownPreview = '';
 let previewOf = null; // the job whose picture the strip holds
 let shownClip = null;
+// Jobs that this browser asked for and the studio has not told of yet -> since when it says that it knows none.
+const unheard = new Map(remembered(PRESSES).map((id) => [id, null]));
+const lost = new Set(unheard.keys()); // of these, what was pressed before the page was loaded
 const asked = new Set(jobs); // jobs that this browser asked for; others are the visitor's on other devices
 const seenLive = new Set(); // jobs that were being made while this page looked on
 const orders = new Map(); // job -> 'stop' or 'keep', once a button was pressed
 
-function remembered() {
+function remembered(key = KEY) {
   try {
-    const ids = JSON.parse(localStorage.getItem(KEY));
+    const ids = JSON.parse(localStorage.getItem(key));
     return Array.isArray(ids) ? ids.filter((id) => typeof id === 'string').slice(-MOST) : [];
   } catch {
     return [];
@@ -37,6 +41,32 @@ function remember(ids, over = []) {
   }
 }
 
+function rememberPress(id, isHeard) {
+  const others = remembered(PRESSES).filter((other) => other !== id);
+  if (isHeard) unheard.delete(id);
+  else unheard.set(id, null);
+  for (const old of [...unheard.keys()].slice(0, -MOST_PRESSES)) unheard.delete(old);
+  try {
+    localStorage.setItem(PRESSES, JSON.stringify((isHeard ? others : [...others, id]).slice(-MOST_PRESSES)));
+  } catch {
+    // The press is found again as long as the page is open.
+  }
+}
+
+// A job that was asked for is followed from the press on, so that it is found although the answer was lost. What the
+// studio refused or never got is forgotten after a while.
+function settlePresses(views) {
+  const nowMs = performance.now();
+  for (const { id, state } of views.filter((view) => unheard.has(view.id))) {
+    const sinceMs = unheard.get(id) ?? nowMs;
+    if (state === 'gone' && nowMs - sinceMs < PATIENCE_MS) unheard.set(id, sinceMs);
+    else rememberPress(id, true);
+    if (state === 'gone') continue;
+    asked.add(id);
+    seenLive.add(id);
+  }
+}
+
 // Where answers take long, a crowd is there: each page then asks less often, and all get on.
 function pause(isBusy, tookMs) {
   const calm = document.hidden ? (isBusy ? 3000 : 30000) : isBusy ? 400 : 4000;
@@ -50,7 +80,8 @@ async function follow() {
     const askedMs = performance.now();
     let reply;
     try {
-      reply = await ask('poll_jobs', { jobs, preview: shownPreview });
+      const followed = [...new Set([...jobs, ...unheard.keys()])].slice(-MOST);
+      reply = await ask('poll_jobs', { jobs: followed, preview: shownPreview });
       // Gradio's client answers undefined when the connection is lost.
       if (!reply || !reply.jobs) throw new Error('no answer');
       failures = 0;
@@ -79,12 +110,15 @@ async function isSignedOut() {
 function draw({ jobs: all, readiness, newest: number }) {
   if (newest !== null && number !== newest) tell('made', number);
   newest = number;
+  settlePresses(all);
   // A job that is gone was deleted with its clip, unless it went while this page looked on.
   const views = all.filter((view) => view.state !== 'gone' || seenLive.has(view.id));
   const focus = inFocus(views);
   for (const view of views) {
-    if (view.live) seenLive.add(view.id);
-    else orders.delete(view.id);
+    if (view.live) {
+      seenLive.add(view.id);
+      lost.delete(view.id);
+    } else orders.delete(view.id);
     if (view.preview) keepPreview(view);
   }
   const kept = views.filter((view) => view.live || view === focus).map((view) => view.id);
@@ -197,8 +231,9 @@ function drawClip(view) {
   const order = ['new', 'same', 'extend', 'frame', 'reuse', 'download', 'delete'];
   find('.fb-actions', result).replaceChildren(...order.map((action) => actionButton(clip, action)));
   result.hidden = false;
-  // On a device that did not ask for it, or in a tab that nobody looks at, a film does not begin to sound.
-  if (seenLive.has(view.id) && asked.has(view.id) && !document.hidden) play();
+  // On a device that did not ask for it, long after it was asked for, or in a tab that nobody looks at, a film does not
+  // begin to sound.
+  if (seenLive.has(view.id) && asked.has(view.id) && !lost.has(view.id) && !document.hidden) play();
 }
 
 async function play() {
@@ -259,11 +294,18 @@ hear('deleted', (clip) => {
   result.hidden = true;
 });
 
+// Make and the gallery send with their event what this returns.
+window.flipbookPress = () => {
+  const drawn = newId();
+  rememberPress(drawn, false);
+  return { drawn };
+};
 watch('value', () => {
   const job = props.value && props.value.job;
   if (!job) return;
   asked.add(job);
   seenLive.add(job);
+  rememberPress(job, true);
   remember([...jobs.filter((id) => id !== job), job]);
   shownPreview = '';
   // On a phone the stage is below the form, and what goes on is under its picture.
