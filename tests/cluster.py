@@ -46,7 +46,8 @@ class Machines:
 
     @property
     def environ(self) -> dict[str, str]:
-        return {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, **SOONER}
+        """Of a studio beside them."""
+        return {"RAY_AUTH_TOKEN": self.token, **SOONER}
 
     def start_head(self) -> None:
         asked = ["--head", f"--port={self.port}", "--num-cpus=0", "--include-dashboard=false", "--no-monitor"]
@@ -90,7 +91,7 @@ class Machines:
                     f"--object-store-memory={STORE_BYTES}",
                     *arguments,
                 ],
-                env={**os.environ, **self.environ, **environ},
+                env={**os.environ, "RAY_AUTH_MODE": "token", **self.environ, **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -35,7 +35,8 @@ PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 def is_split(card: ModelCard) -> bool:
     """Whether several GPUs share the work on this model's clips. Pocket would only get slower."""
-    # All that was seen to work: Wan from words. Wan 2.2 and LTX-2 broke off, between processors; why is not known.
+    # All that was seen to work: Wan from words. diffusers 0.42's plan for LTX-2 is that of LTX-1 and knows nothing of
+    # sound, which has been reported there; Wan 2.2 broke off, between processors, and why is not known.
     return card.pipeline == "WanPipeline" and not card.can_begin_with_picture
 
 

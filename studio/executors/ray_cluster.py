@@ -46,6 +46,9 @@ ASK_S = 0.1
 AGAIN_S = 2.0
 # A worker obeys within a step; one that has not by then is out of reach, and what it still does counts for nothing.
 OBEY_S = 20.0
+# Ray reads its settings when it is imported, so the driver must be born with them: no process that it starts tells
+# anybody outside of it, strangers can't join, and after 20 s without the head it gives up, for another to wait for one.
+RAYS_OWN = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_gcs_rpc_server_reconnect_timeout_s": "20"}
 # How long a clip waits, while others are made, for a worker to come that has its model.
 LACKING_S = 600.0
 JOINING = Staff(0, "The studio is joining its cluster; clips wait until a worker is there.")
@@ -187,7 +190,7 @@ class RayExecutor:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "studio.executors.ray_driver", str(theirs.fileno())],
                 cwd=ROOT,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**RAYS_OWN, **os.environ, "PYTHONPATH": str(ROOT)},
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # Ray's own words in many lines; what matters comes over the link
                 pass_fds=[theirs.fileno()],

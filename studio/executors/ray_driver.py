@@ -32,8 +32,6 @@ LEFT_AT_HOME = [
     "/??*", "!/studio", "!/studio/**", "!/assets", "!/assets/pocket", "!/assets/pocket/**", "__pycache__"
 ]  # fmt: skip
 LOOK_S = 1.0
-# After this long without the head, the driver gives up and the studio starts another, which waits for a new head.
-HEAD_S = 20
 UNREACHED = "The cluster cannot be reached, which is tried again and again; clips wait until it can."
 
 
@@ -243,10 +241,6 @@ def _without(cluster: Cluster, error: Exception) -> Staff:
 
 def main() -> None:
     link = Connection(int(sys.argv[1]))
-    # No process that Ray starts may tell anybody outside of it, and strangers may not join.
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_gcs_rpc_server_reconnect_timeout_s", str(HEAD_S))
     cluster: Cluster = link.recv()
     try:
         driver = Driver(link, cluster)
