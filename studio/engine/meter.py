@@ -40,6 +40,7 @@ class Meter:
         self._counters = [package for package in sorted(powercap.glob("intel-rapl:*")) if _is_readable(package)]
         self._gpu = _Gpu() if device == "cuda" else None
         self._peak_bytes = 0
+        self._handed_over_s: tuple[float, float] | None = None
         self._over = Event()
         self._sampler = Thread(target=self._sample, name="meter", daemon=True)
 
@@ -55,15 +56,25 @@ class Meter:
         self._over.set()
         self._sampler.join()
 
+    def hand_over(self) -> None:
+        """The device works for another run from now on: of what follows, only the calling thread's work counts here.
+
+        A counter of the processors' that can be read still counts all, whoever uses them.
+        """
+        self._over.set()
+        if self._gpu:
+            self._gpu.stop(time.monotonic() - self._started_s)
+        self._peak_bytes = max(self._peak_bytes, _resident_bytes())
+        self._handed_over_s = time.process_time(), time.thread_time()
+
     def spent(self, before: Spent | None = None) -> Spent:
         """From the start until now, added to what was spent `before` on the same thing."""
         seconds = time.monotonic() - self._started_s
         joules, is_measured = self._processor_joules()
-        peak = max(self._peak_bytes, _resident_bytes())
+        peak = self._peak_bytes if self._handed_over_s else max(self._peak_bytes, _resident_bytes())
         if self._gpu:
-            gpu_joules, is_gpu_measured = self._gpu.joules(seconds)
-            joules, is_measured = joules + gpu_joules, is_measured and is_gpu_measured
-            peak += self._gpu.peak_bytes()
+            gpu_joules, is_gpu_measured, gpu_bytes = self._gpu.spent(seconds)
+            joules, is_measured, peak = joules + gpu_joules, is_measured and is_gpu_measured, peak + gpu_bytes
         if before:
             seconds, joules = seconds + before.seconds, joules + before.energy_wh * 3600
             is_measured, peak = is_measured and before.is_energy_measured, max(peak, before.peak_memory_bytes)
@@ -71,12 +82,18 @@ class Meter:
 
     def _processor_joules(self) -> tuple[float, bool]:
         if not self._counters:
-            return (time.process_time() - self._processor_s) * WATTS_PER_THREAD, False
+            return (self._worked_until_s() - self._processor_s) * WATTS_PER_THREAD, False
         used = 0.0
         for package, before in zip(self._counters, self._joules_before, strict=True):
             difference = _joules(package) - before
             used += difference if difference >= 0 else difference + _joules(package, "max_energy_range_uj")
         return used, True
+
+    def _worked_until_s(self) -> float:
+        if self._handed_over_s is None:
+            return time.process_time()
+        process_s, thread_s = self._handed_over_s
+        return process_s + time.thread_time() - thread_s
 
     def _sample(self) -> None:
         while not self._over.wait(SAMPLE_EVERY_S):
@@ -91,6 +108,7 @@ class _Gpu:
 
         self._cuda = torch.cuda
         self._counter: Any = None
+        self._final: tuple[float, bool, int] | None = None
         try:
             nvml = importlib.import_module("pynvml")  # optional: only a machine with such a GPU has a use for it
         except ImportError:
@@ -108,11 +126,15 @@ class _Gpu:
         self._before = self._counter() if self._counter else 0.0
         self._cuda.reset_peak_memory_stats()
 
-    def joules(self, seconds: float) -> tuple[float, bool]:
-        return (self._counter() - self._before, True) if self._counter else (GPU_WATTS * seconds, False)
+    def stop(self, seconds: float) -> None:
+        self._final = self.spent(seconds)
 
-    def peak_bytes(self) -> int:
-        return self._cuda.max_memory_allocated()
+    def spent(self, seconds: float) -> tuple[float, bool, int]:
+        """Joules, whether they were measured, and the memory's peak in bytes, up to now or to where it was stopped."""
+        if self._final:
+            return self._final
+        joules = self._counter() - self._before if self._counter else GPU_WATTS * seconds
+        return joules, self._counter is not None, self._cuda.max_memory_allocated()
 
 
 def _is_readable(package: Path) -> bool:

@@ -1,15 +1,20 @@
 """Carries out tasks on this machine: one thread owns the pipeline, so two jobs never run on it at once.
 
+On a graphics card a clip is written by its job's own thread, while the owner may have the next one already.
+
 Knows no queue and no rows; how one clip is made stands in making.py.
 """
 
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
 
 from studio.domain import Made, ModelCard, Orders, Progress, Report, StudioError, Task
 from studio.engine import catalog
+from studio.engine import device as devices
 from studio.engine.meter import Meter
 from studio.engine.pipeline import VideoPipeline
 from studio.executors import READY, Readiness
@@ -21,19 +26,43 @@ STARTING = Readiness("starting", "The model is loaded with the first clip.")
 LOADING = Readiness("loading", "The model is loading; you can write your prompt meanwhile.")
 
 
-class LocalExecutor:
-    workers = 1
+# What must be free of the main memory for a clip to wait there while the next is denoised: a few times its frames, of
+# which the largest clip that is allowed by default has 0.6 GB.
+ROOM_BYTES = 4 * 10**9
 
-    def __init__(self, pipeline: VideoPipeline) -> None:
+
+class LocalExecutor:
+    def __init__(self, pipeline: VideoPipeline, overlaps: bool | None = None) -> None:
+        """`overlaps`: whether a clip is written while the next is denoised; None says on a graphics card only.
+
+        On processors alone both would want the same ones.
+        """
         self._pipeline = pipeline
+        self._overlaps = overlaps
         self._owner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="pipeline")
+        self._owned: Future[Made | Callable[[], Made]] | None = None  # the newest that the owner was given
+        self._written: set[str] = set()  # the tasks that are being written beside the owner
         self._readiness = STARTING
+
+    @property
+    def workers(self) -> int:
+        """One, and one more when the pipeline is free already while its last clip is being written."""
+        return 2 if self._written and (self._owned is None or self._owned.done()) else 1
 
     def obstacle(self, card: ModelCard) -> str:
         return catalog.obstacle(card, self._pipeline.wanted_device, self._pipeline.memory_plan)
 
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
-        return self._owner.submit(self._make, task, report, orders).result()
+        with ExitStack() as metered:
+            self._owned = owned = self._owner.submit(self._make, task, report, orders, metered)
+            made = owned.result()
+            if isinstance(made, Made):
+                return made
+            self._written.add(task.id)
+            try:
+                return made()
+            finally:
+                self._written.discard(task.id)
 
     def warm_up(self) -> None:
         self._readiness = LOADING
@@ -67,9 +96,23 @@ class LocalExecutor:
             raise
         self._readiness = READY
 
-    def _make(self, task: Task, report: Report, orders: Orders) -> Made:
+    def _make(self, task: Task, report: Report, orders: Orders, metered: ExitStack) -> Made | Callable[[], Made]:
+        """On the owner thread. The clip, or what writes it where the next may be denoised meanwhile."""
         report(Progress("loading"))
         self._load(task.request.model)
-        plan = self._pipeline.plan
-        with Meter(plan.device if plan else "cpu") as meter:
-            return Making(self._pipeline, task, report, orders, meter).run()
+        device = self._pipeline.plan.device if self._pipeline.plan else "cpu"
+        meter = metered.enter_context(Meter(device))
+        making = Making(self._pipeline, task, report, orders, meter)
+        write = making.run()
+        if not self._may_overlap(device):
+            return write()
+
+        def beside() -> Made:
+            meter.hand_over()
+            return write()
+
+        return beside
+
+    def _may_overlap(self, device: str) -> bool:
+        wanted = device == "cuda" if self._overlaps is None else self._overlaps
+        return wanted and devices.free_memory(device).host_bytes > ROOM_BYTES

@@ -62,7 +62,8 @@ class Making:
         self.before: Spent | None = None  # what an earlier run of this task took
         self.leaner = ""  # what the visitor should know of the memory
 
-    def run(self) -> Made:
+    def run(self) -> Callable[[], Made]:
+        """All that needs the pipeline; what it returns writes the clip, and may do so on another thread."""
         latents = self._kept() or self._denoised(self.task.request)
         generated = self._decoded(latents)
         if reason := self._fault(generated):
@@ -73,8 +74,7 @@ class Making:
                 raise StudioError(
                     f"The clip {reason}; made again with {_settings(latents.request)} it {second}. {ADVICE}"
                 )
-        with finishing(self.task):
-            return self._written(latents, self._movie(generated))
+        return lambda: self._written(latents, generated)
 
     def _kept(self) -> Latents | None:
         """The latents of an earlier run, if they are whole and of this request."""
@@ -148,20 +148,22 @@ class Making:
             return movie
         return join(self.source, movie, overlap=len(self.history))
 
-    def _written(self, latents: Latents, movie: Movie) -> Made:
+    def _written(self, latents: Latents, generated: Generated) -> Made:
         """Encode the clip, then say in the file and in the answer alike what all of that took."""
         task = self.task
-        self.report(Progress("encoding"))
-        made = self._made(latents, movie)
-
-        def texts() -> Tags:
-            nonlocal made
+        with finishing(task):
+            self.report(Progress("encoding"))
+            movie = self._movie(generated)
             made = self._made(latents, movie)
-            return tags(latents.request, {**facts_of(made), "clip": task.id})
 
-        task.poster.write_bytes(poster_jpeg(movie.frames))
-        write_video(task.target, movie, texts, lambda: self.orders() == "stop", begins_as=task.source)
-        return made
+            def texts() -> Tags:
+                nonlocal made
+                made = self._made(latents, movie)
+                return tags(latents.request, {**facts_of(made), "clip": task.id})
+
+            task.poster.write_bytes(poster_jpeg(movie.frames))
+            write_video(task.target, movie, texts, lambda: self.orders() == "stop", begins_as=task.source)
+            return made
 
     def _made(self, latents: Latents, movie: Movie) -> Made:
         num_frames, height, width, _ = movie.frames.shape

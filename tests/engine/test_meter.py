@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -67,6 +68,29 @@ def test_the_peak_of_this_run_is_seen_and_forgotten_by_the_next(tmp_path: Path) 
     assert before + 0.8 * size < peak < before + 1.5 * size
     with Meter(powercap=tmp_path) as following:
         assert following.spent().peak_memory_bytes < before + 0.5 * size
+
+
+def test_what_others_do_after_the_hand_over_is_not_counted(tmp_path: Path) -> None:
+    def work(seconds: float) -> None:
+        until = time.thread_time() + seconds
+        while time.thread_time() < until:
+            pass
+
+    with Meter(powercap=tmp_path) as running:
+        running.hand_over()
+        before = running.spent()
+        other = Thread(target=work, args=(0.5,))
+        other.start()
+        held = np.ones(400_000_000, np.uint8)
+        other.join()
+        assert running.spent().energy_wh - before.energy_wh < 0.4 * meter.WATTS_PER_THREAD / 3600
+        assert running.spent().peak_memory_bytes == before.peak_memory_bytes
+        del held
+        beside = running.spent()
+        work(0.3)
+        own = running.spent()
+    assert own.energy_wh - beside.energy_wh == pytest.approx(0.3 * meter.WATTS_PER_THREAD / 3600, rel=0.1)
+    assert own.seconds > beside.seconds
 
 
 def test_an_interrupted_run_is_added_up(powercap: Path) -> None:
