@@ -12,7 +12,6 @@ import signal
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 from tests.cluster import Machines
 from tests.soak import ledger
@@ -20,7 +19,7 @@ from tests.soak.report import Row, row
 from tests.soak.server import QUICK, Server
 from tests.soak.shares import Shares
 
-MEASURED_CLIPS = 8
+MEASURED_CLIPS = 12
 SHARE = 0.6
 # As the page asks for it: of a clip of two steps, the studio's own share would be the most.
 DEFAULT = {"seconds": 2.0, "num_inference_steps": 16, "aspect_ratio": "16:9"}
@@ -40,12 +39,9 @@ def run(folder: Path, jobs: int, kills: int, seed: int) -> list[Row]:
             if Shares.are_possible():
                 shares.add(node.pid)
             _wait_for(server, workers)
-            make(server, workers, 10_000 * workers, DEFAULT)  # the first clip of a worker pays for loading the model
-            used_s, began_s = machines.used_s(), time.monotonic()
-            make(server, MEASURED_CLIPS, 10_000 * workers + 100, DEFAULT)
-            took_s = time.monotonic() - began_s
-            rates.append(60 * MEASURED_CLIPS / took_s)
-            used.append((machines.used_s() - used_s) / took_s)
+            rate, cores_used = _rate(server, machines, workers)
+            rates.append(rate)
+            used.append(cores_used)
         shares.end()
         before = sum(server.health()["jobs"].values())
         done = _kill_while_making(server, machines, jobs, kills, dice)
@@ -82,10 +78,26 @@ def _wait_for(server: Server, workers: int) -> None:
     server.wait_until(lambda: server.health()["device"].startswith(f"{workers} workers"))
 
 
-def make(server: Server, clips: int, seed: int, how: dict[str, Any]) -> None:
-    for number in range(clips):
-        server.begin("generate", prompt="a ghost at sea", seed=seed + number, **how)
-    server.wait_until(server.is_idle, timeout_s=7200, every_s=0.3)
+def _rate(server: Server, machines: Machines, workers: int) -> tuple[float, float]:
+    """Clips a minute while there is always one waiting, and how many cores the workers used meanwhile.
+
+    From the end of one clip to that of another: the first of a worker pays for loading the model, and at a queue's end
+    one works alone.
+    """
+    before = server.health()["jobs"].get("done", 0)
+    warm_up, spare = 2 * workers, workers
+
+    def are_done(clips: int) -> bool:
+        return server.health()["jobs"].get("done", 0) >= before + clips
+
+    for number in range(warm_up + MEASURED_CLIPS + spare):
+        server.begin("generate", prompt="a ghost at sea", seed=10_000 * workers + number, **DEFAULT)
+    server.wait_until(lambda: are_done(warm_up), timeout_s=7200)
+    used_s, began_s = machines.used_s(), time.monotonic()
+    server.wait_until(lambda: are_done(warm_up + MEASURED_CLIPS), timeout_s=7200)
+    took_s, used_s = time.monotonic() - began_s, machines.used_s() - used_s
+    server.wait_until(server.is_idle, timeout_s=7200)
+    return 60 * MEASURED_CLIPS / took_s, used_s / took_s
 
 
 def _kill_while_making(server: Server, machines: Machines, jobs: int, kills: int, dice: random.Random) -> int:
