@@ -1,7 +1,8 @@
 """`make bench-gpu`: what the big models cost on this machine's GPU, at their real size and with weights by chance.
 
 Speed and memory need no trained weights. Each model's transformer is built without memory, filled on the card and
-timed, as it is and with each accelerator; so is its autoencoder. Writes the table to BENCHMARKS.md.
+timed, as it is, with each of the studio's settings that promise speed, and with what its plans for little memory do. So
+is its autoencoder. Writes the table to BENCHMARKS.md.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +21,8 @@ from typing import Any
 
 from studio import bench_sizes
 from studio.bench_sizes import Model
+from studio.domain import StudioError
+from studio.engine import tuning
 
 BENCHMARKS = Path(__file__).resolve().parent.parent / "BENCHMARKS.md"
 NO_GPU = "make bench-gpu needs an NVIDIA GPU that torch can use; this machine has none, and nothing was measured."
@@ -48,12 +52,21 @@ class Report:
     decoder: Measured
 
 
-def attend_with_cudnn(transformer: Any, _: str) -> None:
-    transformer.set_attention_backend("_native_cudnn")
+def attend(backend: str) -> Callable[[Any, str], None]:
+    return lambda transformer, _: tuning.use_backend(transformer, backend)
 
 
-def compile_blocks(transformer: Any, _: str) -> None:
-    transformer.compile_repeated_blocks(fullgraph=False)
+def compile_blocks(transformer: Any, device: str) -> None:
+    said = tuning.compile_blocks(transformer, device)
+    if "not compiled" in said:
+        raise StudioError(said)
+
+
+def skip_steps(transformer: Any, _: str) -> None:
+    """After the first pass every step is alike: what is timed is one that is skipped, how many are is up to weights."""
+    if not hasattr(transformer, "enable_cache"):
+        raise StudioError("diffusers has no step cache for it")
+    tuning.enable_cache(transformer, threshold=1e9)
 
 
 def keep_in_fp8(transformer: Any, _: str) -> None:
@@ -70,12 +83,13 @@ def offload_groups(transformer: Any, device: str) -> None:
     )
 
 
-# Step caches are not here: how many steps they save depends on trained weights.
 PLAIN = "as it is"
+BACKENDS = "_native_cudnn", "flex", "flash", "_flash_3", "sage"
 ACCELERATORS: dict[str, Callable[[Any, str], None]] = {
     PLAIN: lambda *_: None,
-    "cuDNN attention": attend_with_cudnn,
-    "compiled blocks": compile_blocks,
+    **{f"ATTENTION={name}": attend(name) for name in BACKENDS},
+    "COMPILE=1": compile_blocks,
+    "STEP_CACHE, a skipped step": skip_steps,
     "weights in fp8": keep_in_fp8,
     "blocks come by turns": offload_groups,
 }
@@ -150,7 +164,7 @@ def tried(way: str, work: Callable[[], Measured]) -> Measured:
     """What `work` measures. That a card lacks a kernel, a package or the memory for it is a finding, and is said."""
     try:
         return work()
-    except (RuntimeError, ValueError, ImportError) as error:
+    except (StudioError, RuntimeError, ValueError, ImportError) as error:
         return Measured(way, note=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0][:80]}")
 
 
@@ -188,7 +202,8 @@ def report_of(model: Model, device: str, ways: Iterable[str] = ACCELERATORS) -> 
 
 def _step(transformer: Any, given: dict[str, Any], way: str, device: str) -> Measured:
     ACCELERATORS[way](transformer, device)
-    return measure(way, lambda: transformer(**given, return_dict=False), device)
+    with transformer.cache_context("cond") if hasattr(transformer, "cache_context") else nullcontext():
+        return measure(way, lambda: transformer(**given, return_dict=False), device)
 
 
 def _decoder(model: Model, device: str) -> Measured:
@@ -205,6 +220,7 @@ def _release() -> None:
     import torch  # slow to import, so it waits until a model is built
 
     gc.collect()
+    torch.compiler.reset()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

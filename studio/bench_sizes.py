@@ -1,7 +1,7 @@
 """The big models at their real size: each one's transformer and autoencoder, and what one pass of it is given.
 
-The sizes are those that diffusers' own conversion scripts write, and its classes' defaults where these are the model.
-What we could not look up is not here: LTX-2.3 stands as LTX-2, and Kandinsky 6 is missing.
+The sizes are those that diffusers' own conversion scripts write, its classes' defaults where these are the model, and
+Kandinsky's those of its makers' own code. What we could not look up is not here: LTX-2.3 stands as LTX-2.
 """
 
 from __future__ import annotations
@@ -118,11 +118,28 @@ def ltx2(config: Config, size: Size, seconds: float) -> dict[str, Any]:
     }
 
 
+def kandinsky6(config: Config, size: Size, seconds: float) -> dict[str, Any]:
+    """The clip, one that is given and which of it is: side by side. Sound has 44100 samples a second, 1024 a latent."""
+    return {
+        "hidden_states": (1, *size, 2 * config["in_visual_dim"] + 1),
+        "audio_hidden_states": (1, math.ceil(seconds * 44100 / 1024), config["in_audio_dim"]),
+        "encoder_hidden_states": (1, WORDS, config["in_text_dim"]),
+        "pooled_projections": (1, config["in_text_dim2"]),
+        "timestep": (1,),
+    }
+
+
 _WAN_SMALL: Config = {"num_attention_heads": 12, "ffn_dim": 8960, "num_layers": 30}
 _WAN_22_AUTOENCODER: Config = {
     "base_dim": 160, "decoder_base_dim": 256, "z_dim": 48, "in_channels": 12, "out_channels": 12, "is_residual": True,
     "patch_size": 2, "scale_factor_spatial": 16, "latents_mean": [0.0] * 48, "latents_std": [1.0] * 48,
     "temperal_downsample": [False, True, True],
+}  # fmt: skip
+_KANDINSKY_LITE: Config = {
+    "model_dim": 1792, "ff_dim": 7168, "time_dim": 512, "axes_dims": (16, 24, 24), "num_text_blocks": 2,
+    "num_visual_blocks": 32, "model_dim_a": 896, "ff_dim_a": 3584, "in_audio_dim": 40, "out_audio_dim": 40,
+    "audio_freqs_scaling": 0.144, "text_token_padding": True, "ca_rope": True, "cross_gates": True,
+    "fix_modulation": True, "visual_token_type_num_embeddings": 2,
 }  # fmt: skip
 
 MODELS = (
@@ -143,6 +160,10 @@ MODELS = (
         # Its makers do not count the blocks that read the control.
         "Wan VACE 1.3B", rows.WAN_VACE, 2.1, "WanVACETransformer3DModel", "AutoencoderKLWan", wan_vace,
         _WAN_SMALL | {"vace_layers": list(range(0, 30, 2))}, decodes_in="float32",
+    ),
+    Model(
+        "Kandinsky 6 Lite", rows.KANDINSKY, 3, "Kandinsky6Transformer3DModel", "AutoencoderKLHunyuanVideo", kandinsky6,
+        _KANDINSKY_LITE,
     ),
     Model(
         "HunyuanVideo 1.5", rows.HUNYUAN_15, 8.3, "HunyuanVideo15Transformer3DModel", "AutoencoderKLHunyuanVideo15",

@@ -18,6 +18,7 @@ from studio.downloads import Download, Downloads
 from studio.engine import catalog, checkpoint, memory
 from studio.engine.catalog import BUILT_IN, Advice, Catalog
 from studio.engine.pipeline import VideoPipeline
+from studio.engine.tuning import AS_IT_IS, Tuning
 from studio.executors import Executor, Readiness
 from studio.executors.local import LocalExecutor
 from studio.executors.parcel import Cluster
@@ -54,6 +55,7 @@ class Studio:
     @classmethod
     def open(cls, settings: Settings, start: bool = True) -> Studio:
         """Open the data folder, put right what a crash left, and start; without `start` that is left to the caller."""
+        _check_tuning(settings)
         models = _catalog(settings)
         library = Library(settings.data_dir)
         try:
@@ -229,7 +231,7 @@ def _executor(settings: Settings, library: Library, models: Catalog) -> Executor
 def _home(settings: Settings, library: Library, models: Catalog) -> Executor:
     if settings.engine == "local":
         return LocalExecutor(
-            VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan, settings.attention)
+            VideoPipeline(settings.pocket_dir, settings.device, models, settings.memory_plan, _tuning(settings))
         )
     if settings.engine == "zero":
         return _zero_executor(settings, library, models)
@@ -239,15 +241,14 @@ def _home(settings: Settings, library: Library, models: Catalog) -> Executor:
 def _ray_executor(settings: Settings, models: Catalog) -> Executor:
     if find_spec("ray") is None:
         raise StudioError("ENGINE=ray needs the package ray: please run `pip install -r requirements-ray.txt`.")
-    if settings.attention != "auto":
-        raise StudioError("ATTENTION can't be used with ENGINE=ray: its workers keep to `auto`.")
     if models.loras:
         raise StudioError("LORAS can't be used with ENGINE=ray: a cluster's workers have none.")
     # The workers are sent this studio's own Pocket; another must lie in the same folder on each of their machines.
     pocket_dir = None if settings.pocket_dir == catalog.POCKET_DIR.resolve() else str(settings.pocket_dir)
     others = tuple(_anywhere(card) for card in models.models() if card.source)
     share = settings.worker_cpus, settings.worker_gpus, settings.device
-    return RayExecutor(Cluster(settings.ray_address, *share, pocket_dir, others, settings.memory_plan))
+    own = settings.memory_plan, _tuning(settings)
+    return RayExecutor(Cluster(settings.ray_address, *share, pocket_dir, others, *own))
 
 
 def _anywhere(card: ModelCard) -> ModelCard:
@@ -271,7 +272,7 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
     processor = LocalExecutor(VideoPipeline(settings.pocket_dir, "cpu", models))
     # The hub says what a GPU has only where one is lent, and lends a large one.
     gpu_plan = "full" if settings.memory_plan == "auto" else settings.memory_plan
-    gpu = VideoPipeline(settings.pocket_dir, "cuda", models, gpu_plan, settings.attention)
+    gpu = VideoPipeline(settings.pocket_dir, "cuda", models, gpu_plan, _tuning(settings))
     lent = [card.name for card in models.models() if card.source and checkpoint.is_here(card)]
     # `spaces` packs what the main thread has loaded before the page is launched.
     for name in lent[:1]:
@@ -279,6 +280,23 @@ def _zero_executor(settings: Settings, library: Library, models: Catalog) -> Exe
     # Made in any case: a ZeroGPU Space without a function that borrows does not start.
     borrower = ZeroExecutor(LocalExecutor(gpu), spaces.GPU, expected_s)
     return RoutingExecutor(processor, dict.fromkeys(lent, borrower))
+
+
+def _tuning(settings: Settings) -> Tuning:
+    return Tuning(settings.attention, settings.compiles)
+
+
+def _check_tuning(settings: Settings) -> None:
+    """StudioError for settings that do not go together."""
+    if settings.engine == "ray" and settings.worker_gpus > 1 and _tuning(settings) != AS_IT_IS:
+        raise StudioError("ATTENTION and COMPILE can't be used with WORKER_GPUS above 1, where GPUs share one clip.")
+    for is_set, other in (
+        (settings.engine == "zero", "ENGINE=zero: a ZeroGPU Space does not run torch.compile"),
+        (settings.memory_plan in ("group", "fp8", "int8"), "a MEMORY_PLAN that works inside of the blocks"),
+        (bool(settings.loras), "LORAS: each choice of them would be compiled anew"),
+    ):
+        if settings.compiles and is_set:
+            raise StudioError(f"COMPILE can't be used with {other}.")
 
 
 def _digest(text: str) -> str:

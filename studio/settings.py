@@ -24,6 +24,7 @@ VARIABLES = (
     "MEMORY_PLAN",
     "STEP_CACHE",
     "ATTENTION",
+    "COMPILE",
     "ENGINE",
     "RAY_ADDRESS",
     "WORKER_CPUS",
@@ -83,6 +84,7 @@ class Settings:
     memory_plan: str = "auto"
     max_step_cache: float = 0.0
     attention: str = "auto"
+    compiles: bool = False
     engine: str = "local"
     ray_address: str = "127.0.0.1:6379"
     worker_cpus: int = 2
@@ -127,6 +129,7 @@ class Settings:
             memory_plan=read.one_of("MEMORY_PLAN", cls.memory_plan, MEMORY_PLANS),
             max_step_cache=read.share("STEP_CACHE", cls.max_step_cache, 0.5),
             attention=read.one_of("ATTENTION", cls.attention, ATTENTIONS),
+            compiles=read.yes_or_no("COMPILE", cls.compiles),
             engine=read.one_of("ENGINE", usual_engine, ENGINES),
             ray_address=read.address("RAY_ADDRESS", cls.ray_address),
             worker_cpus=read.whole("WORKER_CPUS", cls.worker_cpus, 1, 1024),

@@ -44,7 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "studio.media", "studio.store", "studio.domain",
     },
     "studio.bench_visitors": set(),
-    "studio.bench_gpu": {"studio.bench_sizes"},
+    "studio.bench_gpu": {"studio.bench_sizes", "studio.engine", "studio.domain"},
     "studio.bench_sizes": {"studio.engine", "studio.domain"},
     "studio.deploy": {"studio.domain"},
     "training": {"studio.engine", "studio.domain"},

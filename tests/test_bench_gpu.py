@@ -27,6 +27,7 @@ TINY = {
     "Wan 2.1 1.3B": "tiny-wan-2.1",
     "Wan 2.2 5B": "tiny-wan-2.2-ti2v",
     "Wan VACE 1.3B": "tiny-wan-vace",
+    "Kandinsky 6 Lite": "tiny-kandinsky-6",
     "HunyuanVideo 1.5": "tiny-hunyuan-1.5",
     "SkyReels V2 DF 1.3B": "tiny-skyreels-df",
     "CogVideoX 2B": "tiny-cogvideox",
@@ -86,11 +87,28 @@ def test_all_of_it_runs_on_a_model_of_a_flys_size() -> None:
     card = replace(rows.WAN_21, default_seconds=0.5, grid=replace(rows.WAN_21.grid, sizes={"1:1": (32, 32)}))
     tiny = next(model for model in MODELS if model.card is rows.WAN_21)
     tiny = replace(tiny, card=card, sizes=sizes, autoencoder_sizes=vae)
-    report = bench_gpu.report_of(tiny, "cpu", ("as it is", "weights in fp8"))
-    assert [one.note for one in (*report.ways, report.decoder)] == ["", "", ""]
-    assert report.ways[0].flops > 0
-    assert all(one.seconds > 0 for one in (*report.ways, report.decoder))
+    ways = "as it is", "STEP_CACHE, a skipped step", "weights in fp8", "ATTENTION=sage"
+    report = bench_gpu.report_of(tiny, "cpu", ways)
+    *ran, sage = report.ways
+    assert [one.note for one in (*ran, report.decoder)] == [""] * 4
+    assert sage.note.startswith("StudioError: ATTENTION=sage does not work here: ")
+    assert ran[0].flops > 0
+    assert all(one.seconds > 0 for one in (*ran, report.decoder))
     assert "TFLOP a step" in bench_gpu.counted([tiny])
+
+
+def test_of_a_skipped_step_only_the_first_block_works() -> None:
+    transformer = pipelines.wan_21().transformer.eval()
+
+    def run() -> int:
+        latents, words = torch.randn(1, 16, 2, 4, 4), torch.randn(1, 5, transformer.config.text_dim)
+        with transformer.cache_context("cond"):
+            return bench_gpu.flops_of(lambda: transformer(latents, torch.tensor([500.0]), words, return_dict=False))
+
+    whole = run()
+    bench_gpu.skip_steps(transformer, "cpu")
+    assert run() == whole
+    assert run() < 0.7 * whole, "one block of three, and what is around them"
 
 
 def test_without_a_gpu_it_says_so() -> None:

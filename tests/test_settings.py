@@ -18,6 +18,7 @@ GOOD = {
     "MEMORY_PLAN": ("fp8", "memory_plan", "fp8"),
     "STEP_CACHE": ("0.15", "max_step_cache", 0.15),
     "ATTENTION": ("sage", "attention", "sage"),
+    "COMPILE": ("1", "compiles", True),
     "ENGINE": ("ray", "engine", "ray"),
     "RAY_ADDRESS": ("head.example:6380", "ray_address", "head.example:6380"),
     "WORKER_CPUS": ("8", "worker_cpus", 8),

@@ -60,8 +60,11 @@ def _rotate(x: Tensor, rotary: Rotary) -> Tensor:
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
+    from torch.compiler import is_compiling  # slow to import, so only where a model is already loaded
+
     scores = query @ key.transpose(-1, -2)
-    if mask is not None and mask.any():
+    # What is compiled can't look at numbers, and adding nothing costs it nothing.
+    if mask is not None and (is_compiling() or mask.any()):
         scores = scores + mask[:, None]
     return scores.softmax(-1) @ value
 

@@ -9,7 +9,7 @@ import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from studio.engine.device import Plan
 from studio.engine.families import Family, Shot, Sounding, cogvideox, hunyuan15, kandinsky6, ltx2, skyreels, wan
 from studio.engine.latents import Latents
 from studio.engine.preview import FRAMES, Previewer
-from studio.engine.tuning import step_cache, use_backend
+from studio.engine.tuning import AS_IT_IS, Tuning, step_cache, stops
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,13 +62,13 @@ class VideoPipeline:
         device: str = "auto",
         catalog: Catalog = BUILT_IN,
         memory_plan: str = "auto",
-        attention: str = "auto",
+        tuning: Tuning = AS_IT_IS,
     ):
         self.pocket_dir = pocket_dir
         self.wanted_device = device
         self.catalog = catalog
         self.memory_plan = memory_plan
-        self.attention = attention
+        self.tuning = tuning
         self.plan: Plan | None = None
         self._card: ModelCard | None = None
         self._pipe: Any = None
@@ -101,10 +101,10 @@ class VideoPipeline:
 
     def _open(self, card: ModelCard, plan: Plan) -> None:
         self._pipe = FAMILIES[card.family].load(card, card.source or self.pocket_dir, plan)
-        if self.attention != "auto":
-            use_backend(self._pipe, self.attention)
+        told = self.tuning.apply(self._pipe.transformer, plan)
         self._previewer = Previewer(self._pipe)
-        self._card, self.plan, self._worn = card, plan, {}
+        self._card, self._worn = card, {}
+        self.plan = replace(plan, why="; ".join(filter(None, (plan.why, told))))
 
     def step_down(self) -> None:
         """Load the model anew with a leaner plan, after the memory ran out; StudioError where there is none.
@@ -131,6 +131,7 @@ class VideoPipeline:
         self._card = self._pipe = self._previewer = None
         # What a model's parts hold of each other is no more reachable, but not yet collected.
         gc.collect()
+        self.tuning.forget()
         devices.release()
 
     def generate(
@@ -292,8 +293,7 @@ def _stoppable(pipe: Any, orders: Orders) -> Iterator[None]:
     import torch  # slow to import, so only where a model is already loaded
 
     parts = [part for part in pipe.components.values() if isinstance(part, torch.nn.Module)]
-    lists = [module for part in parts for module in part.modules() if isinstance(module, torch.nn.ModuleList)]
-    blocks = dict.fromkeys(block for blocks in lists for block in blocks if block is not None)
+    blocks = dict.fromkeys(block for part in parts for block in stops(part))
     hooks = [block.register_forward_pre_hook(lambda *_: _check(orders)) for block in blocks]
     try:
         yield

@@ -1,23 +1,99 @@
-"""What makes a loaded model quicker where it is asked for: attention backends and step caches, both diffusers' own."""
+"""What makes a loaded model quicker where it is asked for: attention backends, compiled blocks and step caches."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from studio.domain import StudioError
 from studio.engine import attention
+from studio.engine.device import Plan
+
+NO_COMPILER = "COMPILE=1 does not work here: torch finds no compiler that works, as g++ is one for processors."
 
 
-def use_backend(pipe: Any, name: str) -> None:
+@dataclass(frozen=True)
+class Tuning:
+    """What an operator asks of every model: an attention backend of diffusers', or `auto`, and compiled blocks."""
+
+    attention: str = "auto"
+    compiles: bool = False
+
+    def apply(self, transformer: Any, plan: Plan) -> str:
+        """Tune a transformer that was just loaded; returns what to tell of it, StudioError where it can't be."""
+        if self.attention != "auto":
+            use_backend(transformer, self.attention)
+        if self.compiles and plan.mode not in ("full", "offload"):
+            return f"its blocks are not compiled, since {plan.mode} works inside of them"
+        return compile_blocks(transformer, plan.device) if self.compiles else ""
+
+    def forget(self) -> None:
+        """Let go of what was compiled, after its model is gone: it would count against the next one's limit."""
+        if self.compiles:
+            import torch  # slow to import, so only where a model was loaded
+
+            torch.compiler.reset()
+
+
+AS_IT_IS = Tuning()
+
+
+def use_backend(transformer: Any, name: str) -> None:
     """Let the transformer attend by diffusers' backend of that name; StudioError for one that this machine lacks."""
-    attention.leave_to_diffusers(pipe.transformer)
+    attention.leave_to_diffusers(transformer)
     try:
-        pipe.transformer.set_attention_backend(name)
+        transformer.set_attention_backend(name)
     except (ValueError, RuntimeError, ImportError) as error:
         said = str(error).splitlines()[0].rstrip(".")
         raise StudioError(f"ATTENTION={name} does not work here: {said}.") from error
+
+
+def compile_blocks(transformer: Any, device: str) -> str:
+    """Have the blocks that repeat compiled when they first run; returns whether, in words for the visitor.
+
+    Not by diffusers' own `compile_repeated_blocks`: that compiles what hangs on a block too, so the first clip's Stop
+    would stand there for good. Sizes stay open, else every shape and length would be compiled by itself. StudioError
+    where this machine has no compiler.
+    """
+    import torch  # slow to import, so only where a model is loaded
+
+    kind = type(transformer)
+    if not kind._repeated_blocks:
+        return f"its blocks are not compiled, since diffusers names none of {kind.__name__} that could be"
+    _try_compiler(device)
+    for block in transformer.modules():
+        if type(block).__name__ in kind._repeated_blocks:
+            block.forward, block.is_compiled = torch.compile(block.forward, dynamic=True), True
+    return "its blocks are compiled with the first clip, which takes minutes"
+
+
+def _try_compiler(device: str) -> None:
+    import torch  # slow to import, so only where a model is loaded
+    from torch._inductor import config  # the same
+
+    try:
+        # What was compiled at another time would hide that there is no compiler any more; torch warns of this.
+        with config.patch(force_disable_caches=True), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.compile(torch.sin)(torch.zeros(8, device=device))
+    except RuntimeError as error:
+        torch.compiler.reset()
+        raise StudioError(NO_COMPILER) from error
+
+
+def stops(module: Any) -> Iterator[Any]:
+    """Every block of every list in it, where Stop may be asked: of what is compiled, only the whole has hooks."""
+    from torch.nn import ModuleList  # slow to import, so only where a model is already loaded
+
+    if getattr(module, "is_compiled", False):
+        return
+    for child in module.children():
+        if isinstance(module, ModuleList):
+            yield child
+        yield from stops(child)
 
 
 @contextmanager
@@ -29,14 +105,18 @@ def step_cache(pipe: Any, threshold: float) -> Iterator[None]:
     if not threshold:
         yield
         return
-    from diffusers import FirstBlockCacheConfig  # slow to import, so only where a model is already loaded
-
-    _introduce_blocks()
-    pipe.transformer.enable_cache(FirstBlockCacheConfig(threshold=threshold))
+    enable_cache(pipe.transformer, threshold)
     try:
         yield
     finally:
         pipe.transformer.disable_cache()
+
+
+def enable_cache(transformer: Any, threshold: float) -> None:
+    from diffusers import FirstBlockCacheConfig  # slow to import, so only where a model is already loaded
+
+    _introduce_blocks()
+    transformer.enable_cache(FirstBlockCacheConfig(threshold=threshold))
 
 
 def _introduce_blocks() -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from studio.domain import Made, ModelCard, Order, Progress, Task, VideoRequest
+from studio.engine.tuning import AS_IT_IS, Tuning
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,7 @@ class Cluster:
     pocket_dir: str | None
     models: tuple[ModelCard, ...] = ()
     memory_plan: str = "auto"
+    tuning: Tuning = AS_IT_IS
 
 
 # What the driver tells the studio.

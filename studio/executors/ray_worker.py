@@ -29,8 +29,8 @@ class Worker:
         folder = Path(cluster.pocket_dir) if cluster.pocket_dir else POCKET_DIR
         own = folder, cluster.device, Catalog((POCKET, *cluster.models))
         self._cluster = cluster
-        pipeline = ParallelPipeline(gpus, *own) if gpus > 1 else VideoPipeline(*own, cluster.memory_plan)
-        self._executor = LocalExecutor(pipeline)
+        alone = cluster.memory_plan, cluster.tuning
+        self._executor = LocalExecutor(ParallelPipeline(gpus, *own) if gpus > 1 else VideoPipeline(*own, *alone))
         self._executor.warm_up()
         self._waiter = ThreadPoolExecutor(max_workers=1)
         self._orders: dict[str, Order] = {}

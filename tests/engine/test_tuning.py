@@ -1,19 +1,25 @@
-"""Step caches and attention backends: they run on every family that they claim, and leave nothing behind."""
+"""Step caches, attention backends and compiled blocks: they run where they claim to, and leave nothing behind."""
 
 from __future__ import annotations
 
+import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
+from torch._inductor import config
 
 from studio.domain import Order, Progress, Stopped, StudioError, VideoRequest
 from studio.engine import rows
 from studio.engine.catalog import Catalog
 from studio.engine.pipeline import VideoPipeline
-from studio.settings import ATTENTIONS
+from studio.engine.tuning import NO_COMPILER, Tuning
+from studio.service import Studio
+from studio.settings import ATTENTIONS, Settings
 from tests.tiny.checkpoints import save
 
 ONE_OF_EACH = ("tiny-ltx-2", "tiny-wan-2.2-ti2v", "tiny-hunyuan-1.5", "tiny-skyreels-df", "tiny-cogvideox")
@@ -90,8 +96,68 @@ def test_every_backend_is_one_of_diffusers_and_gives_alike_clips(tmp_path: Path)
     assert set(ATTENTIONS) - {"auto"} <= {backend.value for backend in AttentionBackendName}
     pipeline, asked = opened(tmp_path, "tiny-wan-2.2-ti2v")
     plain = pipeline.denoise(replace(asked, num_inference_steps=2), lambda _: None, go_on).picture
-    other, _ = opened(tmp_path, "tiny-wan-2.2-ti2v", attention="_native_math")
+    other, _ = opened(tmp_path, "tiny-wan-2.2-ti2v", tuning=Tuning("_native_math"))
     clip = other.denoise(replace(asked, num_inference_steps=2), lambda _: None, go_on).picture
     assert is_alike(clip, plain)
     with pytest.raises(StudioError, match=r"^ATTENTION=sage does not work here: .+\.$"):
-        opened(tmp_path, "tiny-wan-2.2-ti2v", attention="sage")
+        opened(tmp_path, "tiny-wan-2.2-ti2v", tuning=Tuning("sage"))
+
+
+def test_compiled_blocks_make_the_same_film_of_any_size_and_stop(tmp_path: Path) -> None:
+    """With the smallest family: torch takes minutes for Pocket's blocks, and `make families` has all the others."""
+    if shutil.which("g++") is None:
+        with pytest.raises(StudioError, match=re.escape(NO_COMPILER)):
+            opened(tmp_path, "tiny-wan-2.1", tuning=Tuning(compiles=True))
+        return
+    plain, asked = opened(tmp_path, "tiny-wan-2.1")
+    compiled, _ = opened(tmp_path, "tiny-wan-2.1", tuning=Tuning(compiles=True))
+    # Long enough that no two of its sizes are the same by chance, which torch would rely on.
+    asked = replace(asked, num_inference_steps=3, seconds=1.4)
+    assert compiled.plan
+    assert "blocks are compiled" in compiled.plan.reason
+
+    def made(by: VideoPipeline, **changes: Any) -> torch.Tensor:
+        return by.denoise(replace(asked, **changes), lambda _: None, go_on).picture
+
+    first = made(compiled)
+    assert is_alike(first, made(plain))
+    assert not torch.equal(first, made(plain)), "they add up in another order, so they can't be the very same"
+    graphs = counters["stats"]["unique_graphs"]
+    longer = {"seconds": 2.1}
+    assert is_alike(made(compiled, **longer), made(plain, **longer))
+    assert counters["stats"]["unique_graphs"] == graphs, "another size was compiled anew"
+    assert not counters["graph_break"]
+
+    blocks = compiled._pipe.transformer.blocks
+    begun = dict.fromkeys(range(len(blocks)), 0)
+    for at in begun:
+        blocks[at].register_forward_pre_hook(lambda *_, at=at: begun.update({at: begun[at] + 1}))
+    with pytest.raises(Stopped):
+        compiled.denoise(asked, lambda _: None, lambda: "stop" if begun[0] == 2 else "go on")
+    assert begun[1] < begun[0] == 2, "Stop waits for no step to end"
+    assert torch.equal(made(compiled), first)
+
+
+def test_where_blocks_can_t_be_compiled_it_is_said(tmp_path: Path) -> None:
+    pipeline, asked = opened(tmp_path, "tiny-cogvideox", tuning=Tuning(compiles=True))
+    assert pipeline.plan
+    assert pipeline.plan.reason.endswith(
+        "its blocks are not compiled, since diffusers names none of CogVideoXTransformer3DModel that could be."
+    )
+    pipeline.denoise(replace(asked, num_inference_steps=1), lambda _: None, go_on)
+    with config.patch({"cpp.cxx": ("no-such-compiler",)}), pytest.raises(StudioError, match=re.escape(NO_COMPILER)):
+        opened(tmp_path, "tiny-wan-2.1", tuning=Tuning(compiles=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"engine": "zero"}, "COMPILE can't be used with ENGINE=zero: a ZeroGPU Space does not run torch.compile"),
+        ({"memory_plan": "fp8"}, "COMPILE can't be used with a MEMORY_PLAN that works inside of the blocks"),
+        ({"loras": ("ink.safetensors",)}, "COMPILE can't be used with LORAS"),
+        ({"engine": "ray", "worker_gpus": 2}, "can't be used with WORKER_GPUS above 1"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused_at_the_start(given: dict[str, Any], said: str) -> None:
+    with pytest.raises(StudioError, match=said):
+        Studio.open(Settings(compiles=True, **given))

@@ -21,6 +21,7 @@ from studio.domain import Clip, Done, Failed, Job, Running, StudioError, VideoRe
 from studio.engine import grid, memory
 from studio.engine.checkpoint import card_of
 from studio.engine.pipeline import VideoPipeline
+from studio.engine.tuning import AS_IT_IS, Tuning
 from studio.media.video import probe, read_video
 from studio.service import Studio, Visit
 from studio.settings import Settings
@@ -316,6 +317,24 @@ class Proof:
             assert taken < whole
         return f"{taken / 1e3:.0f} of {whole / 1e3:.0f} kB"
 
+    def compiled(self) -> str:
+        """The same clip but for rounding, and the very same one again; returns what is told where it can't be."""
+        plain = self.drawn()
+        self.pipeline.unload()
+        self.pipeline.tuning = Tuning(compiles=True)
+        try:
+            self.make()
+            once, again = self.drawn(), self.drawn()
+            told = self.studio.health().device
+        finally:
+            self.pipeline.unload()
+            self.pipeline.tuning = AS_IT_IS
+        assert torch.equal(once, again), "the same request, another clip"
+        is_compiled = "blocks are compiled" in told
+        assert torch.equal(once, plain) != is_compiled, told
+        assert (once - plain).abs().mean() < 0.05 * plain.abs().mean(), "another clip"
+        return "" if is_compiled else "says no"
+
     @contextmanager
     def planned(self, mode: str) -> Iterator[None]:
         self.pipeline.unload()
@@ -350,6 +369,7 @@ PROOFS: dict[str, Callable[[Proof], Any]] = {
     "same seed, same frames": Proof.same_seed,
     "LoRA in and out": Proof.loras,
     "memory returned": Proof.memory,
+    "compiled blocks": Proof.compiled,
     **{mode: partial(Proof.plan, mode=mode) for mode in memory.MODES if mode != "full"},
 }
 # What a model may lack: then the proof is that it is refused with a sentence.
