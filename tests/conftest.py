@@ -27,12 +27,19 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
+# A file's tests stay with one process, so the files that take minutes go first: none is left over for the end.
+LONG = ("test_browser.py", "test_faults.py", "test_ray_cluster.py", "test_hostile.py", "test_big_models.py")
+
 # A busy machine is slow, not wrong; in CI the same examples are tried every time.
 hypothesis_settings.register_profile("flipbook", deadline=None, database=None, derandomize="CI" in os.environ)
 hypothesis_settings.load_profile("flipbook")
 
 # Where pytest sees CI, it prints each difference whole, and finding it between two videos takes hours.
 os.environ.pop("CI", None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
 
 
 @pytest.fixture(scope="session")
