@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
-ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
+ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9")
 MAX_SEED = 2**31 - 1
 NEW_SEED = -1
 MIN_LORA_WEIGHT, MAX_LORA_WEIGHT, MAX_STEP_CACHE = 0.0, 2.0, 0.5

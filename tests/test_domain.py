@@ -87,7 +87,7 @@ def test_good_request_passes(changes: dict[str, Any]) -> None:
         ({"prompt": "x" * 1001}, "1000 characters", "1001"),
         ({"negative_prompt": "x" * 5000}, "negative prompt", "5000"),
         ({"negative_prompt": None}, "prompt", "NoneType"),
-        ({"aspect_ratio": "21:9"}, "16:9, 9:16, 1:1, 4:3, 3:4", "'21:9'"),
+        ({"aspect_ratio": "2:1"}, "16:9, 9:16, 1:1, 4:3, 3:4, 21:9", "'2:1'"),
         ({"aspect_ratio": ""}, "aspect ratio", "''"),
         ({"aspect_ratio": None}, "aspect ratio", "None"),
         ({"aspect_ratio": ["16:9"]}, "aspect ratio", "['16:9']"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 
 from training import model, sources
-from training.subjects import ACTIONS, SCENES, SUBJECTS
+from training.subjects import ACTIONS, SCENES, SUBJECTS, WITH, words
 
 CARD = """---
 license: apache-2.0
@@ -53,7 +53,7 @@ clip = pipe(
 {actions} actions: {action_names}.
 
 Other words for the same things work where the text encoder, a cut-down MiniLM, finds them alike; `knowledge.json`
-holds the words that the page knows to be near. Shapes: 16:9, 9:16, 1:1, 4:3 and 3:4, all from the same weights.
+holds the words that the page knows to be near. Shapes: 16:9, 9:16, 1:1, 4:3, 3:4 and 21:9, all from the same weights.
 
 ## What it was trained on
 
@@ -68,21 +68,27 @@ The notices that these licences ask for are in `licences/`.
 
 Measured by `make evaluate` on combinations of subject, scene and action that training never saw. The judge is a small
 net trained on the art alone, never on Pocket's output; its own score on true renders stands beside. It is more lenient
-than a person: it knows that there are only fifty subjects. One exception to "never saw": of the tenth of these prompts
-whose subject only stays, stills may have been seen in the first stretch.
+than a person: it knows that there are only {subjects} subjects. One exception to "never saw": of the prompts whose
+subject only stays, stills may have been seen in the first stretch.
+
+On 36 prompts of the first fifty subjects, ten scenes and ten actions alone, which are all that the Pocket before this
+one knew, both have the subject right in 94 %, and in single frames 81 (before: 78) %, the action in 89 (86) % and the
+scene in all.
 
 {quality}
 
 ## Limits
 
-- It is young: its transformer had five stretches, nine hours in all, on one core and a bit. Scenes and motion are
-  nearly always right. Subjects have their colours and mostly their shapes; what has legs or fine parts (a cow, a
-  horse, a unicorn, a motorcycle) is a pattern of its colours that a person has to guess.
+- It is young: its transformer had six stretches, eleven hours in all, on one core and a bit; half of its subjects and
+  scenes it has known for the last of them only. Scenes and motion are nearly always right. Subjects have their colours
+  and mostly their shapes; what has legs or fine parts (a cow, a horse, a unicorn, a motorcycle) is a pattern of its
+  colours that a person has to guess.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject comes in one size, faces as its art does unless it goes the other way, and moves at one speed: a world with
   fewer choices can be learned in less time. Seeds differ in place and scenery.
-- It knows nothing but the lists above. One subject at a time; no people, no text, no camera moves, no counting.
+- It knows nothing but the lists above: one subject at a time and one thing beside it to eat or to ride on; no text, no
+  camera moves, no counting.
 - Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for an hour on two cores.
 - A photograph as the first frame comes out blurred, and what moves out of it is guesswork.
 - Sounds are those of a toy: recognisable by kind, not faithful.
@@ -115,7 +121,7 @@ def write() -> None:
         scenes=len(SCENES),
         scene_names="; ".join(f"{name} (“{wordings[0]}”)" for name, wordings in SCENES.items()),
         actions=len(ACTIONS),
-        action_names="; ".join(f"“{w[0].format(moves='walks')}”" for w in ACTIONS.values()),
+        action_names="; ".join(f"“{words(a, 'walks', next(iter(WITH.get(a, {'': ''}))))[0]}”" for a in ACTIONS),
         sources="\n".join(source_row(s) for s in sources.SOURCES),
         quality=quality.read_text(encoding="utf-8").strip(),
     )

@@ -1,6 +1,6 @@
 """Measures the Pocket in `assets/pocket` on held-out prompts and prints a table.
 
-    python -m training.evaluate [--clips 60] [--steps 16] [--sheet sheet.png]
+    python -m training.evaluate [--clips 60] [--steps 16] [--before OLD_POCKET] [--sheet sheet.png]
 
 The prompts are plain captions of combinations that training never saw. The judge learned from the art alone; its own
 accuracy on true renders stands beside its verdicts on Pocket's clips.
@@ -10,9 +10,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,17 +24,18 @@ from PIL import Image, ImageOps
 
 from studio.domain import VideoRequest
 from studio.engine import grid
-from studio.engine.pipeline import VideoPipeline
+from studio.engine.pipeline import Generated, VideoPipeline
 from training import judge, model, sounds, world
-from training.subjects import ACTIONS, SCENES, subject
+from training.subjects import SCENES, subject, words
 
 RATIOS = ("16:9", "1:1", "9:16")
+FEWER = 24  # clips are enough for what takes a clip more
 
 
 def plain_caption(scenario: world.Scenario) -> str:
     seen = subject(scenario.subject)
-    article = "an" if seen.name[0] in "aeio" else "a"
-    return f"{article} {seen.name} {ACTIONS[scenario.action][0].format(moves=seen.moves)} {SCENES[scenario.scene][0]}"
+    does = words(scenario.action, seen.moves, scenario.thing)[0]
+    return f"{world.article_of(seen.name)} {seen.name} {does} {SCENES[scenario.scene][0]}"
 
 
 def held_out(count: int) -> list[world.Scenario]:
@@ -66,23 +71,91 @@ def balance_shift(sound: np.ndarray) -> float:
     return float(np.diff([(p[1].sum() - p[0].sum()) / (p.sum() + 1e-9) for p in (first, second)])[0])
 
 
-def score(pipeline: VideoPipeline, scenarios: list[world.Scenario], steps: int, guidance: float) -> tuple[dict, list]:
-    """What the judge finds of subject, scene, action, and how the sound fits, each clip's by name; and the clips."""
-    seer = judge.load()
-    tally: dict[str, list[float]] = {}
-    clips = []
-    for k, scenario in enumerate(scenarios):
-        ratio = RATIOS[k % 3]
+@dataclass
+class Tally:
+    """What was found of one Pocket: values by name, one for each clip, and the clips themselves."""
+
+    values: dict[str, list[float]] = field(default_factory=dict)
+    clips: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, found: dict[str, float]) -> None:
+        for what, value in found.items():
+            self.values.setdefault(what, []).append(float(value))
+
+    def said(self, what: str) -> str:
+        """Its mean or median with its unit, which the end of its name tells; empty where nothing was measured."""
+        values = self.values.get(what)
+        if not values:
+            return ""
+        if "dB" in what:
+            return f"{np.mean(values):.1f}"
+        return f"{np.median(values):.1f}" if "median" in what else f"{100 * np.mean(values):.0f} %"
+
+
+class Evaluation:
+    """One Pocket, and the judge of it."""
+
+    def __init__(self, folder: Path, steps: int, guidance: float) -> None:
+        self.pipeline, self.seer, self.tally = VideoPipeline(folder), judge.load(), Tally()
+        self.steps, self.guidance = steps, guidance
+        self.pipeline.load()
+
+    def make(self, scenario: world.Scenario | None, ratio: str, seed: int, **given: Any) -> Generated:
+        """A clip of the scenario's plain caption, or without words."""
         request = VideoRequest(
-            plain_caption(scenario), aspect_ratio=ratio, seed=k, num_inference_steps=steps, guidance_scale=guidance
-        )
-        made = pipeline.generate(request, lambda _: None, lambda: "go on")
-        clips.append(made.frames)
-        true = rendered(scenario, ratio), sounds.soundtrack(scenario)
-        for name, frames, sound in (("Pocket", made.frames, made.sound), ("true", *true)):
-            for what, value in found(seer, scenario, frames, sound).items():
-                tally.setdefault(f"{what}, {name}", []).append(value)
-    return tally, clips
+            plain_caption(scenario) if scenario else "", aspect_ratio=ratio, seed=seed,
+            seconds=given.pop("seconds", 2.0), num_inference_steps=given.pop("steps", self.steps),
+            guidance_scale=given.pop("guidance", self.guidance), picture="x" if "picture" in given else None,
+        )  # fmt: skip
+        return self.pipeline.generate(request, lambda _: None, lambda: "go on", **given)
+
+    def judge(self, scenarios: list[world.Scenario]) -> None:
+        """Subject, scene, action, thing and sound of each; and of the first ones in few steps."""
+        for k, scenario in enumerate(scenarios):
+            made = self.make(scenario, RATIOS[k % 3], k)
+            self.tally.clips.append(made.frames)
+            assert made.sound is not None
+            self.tally.add(found(self.seer, scenario, made.frames, made.sound))
+        for k, scenario in enumerate(scenarios[:FEWER]):
+            quick = judge.look(self.seer, self.make(scenario, RATIOS[k % 3], k, steps=4, guidance=1.0).frames)
+            self.tally.add({"subject, 4 steps without guidance": quick.subject == scenario.subject})
+            is_right = judge.same_action(quick.action, scenario.action)
+            self.tally.add({"action, 4 steps without guidance": is_right})
+
+    def compare(self, scenarios: list[world.Scenario]) -> None:
+        """What wants more than one look at a clip: autoencoder, pictures, going on, other seeds."""
+        for k, scenario in enumerate(scenarios[:FEWER]):
+            ratio, true = RATIOS[k % 3], rendered(scenario, RATIOS[k % 3])
+            self.tally.add({"autoencoder, unseen toy clips, dB": psnr(autoencoded(self.pipeline, true), true)})
+            if k % 3 == 0:
+                follows = self.make(None, ratio, 1, picture=true[0]).frames[0]
+                self.tally.add({"picture to video, first frame of a toy, dB": psnr(follows, true[0])})
+                photo = photographed(Random(k), ratio)
+                follows = self.make(None, ratio, 1, picture=photo[0]).frames[0]
+                self.tally.add({"autoencoder, photographs, dB": psnr(autoencoded(self.pipeline, photo), photo)})
+                self.tally.add({"picture to video, first frame of a photograph, dB": psnr(follows, photo[0])})
+                self.tally.add(self._gone_on(scenario, ratio, self.tally.clips[k]))
+            if k % 4 == 0:
+                others = [self.tally.clips[k], self.make(scenario, ratio, 1000 + k).frames]
+                again = world.imagine(
+                    Random(k), scenario.seconds, scenario.aspect, subject=scenario.subject, scene=scenario.scene,
+                    action=scenario.action,
+                )  # fmt: skip
+                share = apart(*others) / apart(true, rendered(again, ratio))
+                self.tally.add({"other seeds differ, against the data's (median)": share})
+
+    def _gone_on(self, scenario: world.Scenario, ratio: str, clip: np.ndarray) -> dict[str, float]:
+        """The clip made a second longer: the jump at the seam, and whether the subject is still there."""
+        history = clip[-grid.POCKET.overlap_frames :]
+        longer = self.make(scenario, ratio, 7, history=history, seconds=1.0).frames[len(history) :]
+        steps = [apart(a, b) for a, b in pairwise([*clip[-5:]])] + [apart(a, b) for a, b in pairwise([*longer[:5]])]
+        usual = float(np.mean(steps))
+        is_same = judge.look(self.seer, longer).subject == judge.look(self.seer, clip).subject
+        return {
+            "extension, jump at the seam against the usual one (median)": apart(clip[-1], longer[0])
+            / float(np.mean(usual)),
+            "extension, subject still the same": float(is_same),
+        }
 
 
 def found(seer: judge.Judge, scenario: world.Scenario, frames: np.ndarray, sound: np.ndarray) -> dict[str, float]:
@@ -94,6 +167,9 @@ def found(seer: judge.Judge, scenario: world.Scenario, frames: np.ndarray, sound
         "scene": sight.scene == scenario.scene,
         "action": judge.same_action(sight.action, scenario.action),
     }
+    if scenario.thing:
+        are_both_seen = sight.subject == scenario.subject and sight.thing == scenario.thing
+        values["two things and their relation"] = are_both_seen and values["action"]
     if scenario.action in ("left", "right"):
         side = 1 if scenario.action == "right" else -1
         values["heard moving to the side it is seen moving to"] = balance_shift(sound) * side > 0
@@ -121,36 +197,52 @@ def contact_sheet(clips: list[np.ndarray], path: Path, columns: int = 4) -> None
     Image.fromarray(np.concatenate(pairs)).save(path)
 
 
-def main(clips: int, steps: int, guidance: float, sheet: Path | None) -> None:
-    pipeline = VideoPipeline()
-    pipeline.load()
-    scenarios = held_out(clips)
-    fresh = [rendered(scenario, RATIOS[k % 3]) for k, scenario in enumerate(scenarios)]
-    recon = [psnr(autoencoded(pipeline, frames), frames) for frames in fresh]
-    started = time.monotonic()
-    tally, made = score(pipeline, scenarios, steps, guidance)
-    spent = time.monotonic() - started
-    first = VideoRequest("", picture="x", seed=1, num_inference_steps=steps, guidance_scale=guidance)
-    follows = [
-        psnr(pipeline.generate(first, lambda _: None, lambda: "go on", picture=f[0]).frames[0], f[0])
-        for k, f in enumerate(fresh) if k % 3 == 0
-    ][:8]  # fmt: skip
+def photographed(rng: Random, ratio: str) -> np.ndarray:
+    """A slow pan over a photograph as uint8 (T, H, W, 3)."""
+    width, height = grid.size(grid.POCKET, ratio)
+    clip = world.photo_clip(rng, 25, height, width)
+    return ((clip.permute(1, 2, 3, 0) + 1) * 127.5).round().byte().numpy()
+
+
+def apart(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean absolute difference of two pictures or clips, 0..255."""
+    return float(np.abs(a.astype(np.float32) - b.astype(np.float32)).mean())
+
+
+def evaluated(folder: Path, clips: int, steps: int, guidance: float) -> Tally:
+    """All that is measured of the Pocket in `folder`, on one core: several at once do not disturb each other."""
+    torch.set_num_threads(1)
+    scenarios, evaluation = held_out(clips), Evaluation(folder, steps, guidance)
+    evaluation.judge(scenarios)
+    evaluation.compare(scenarios)
+    return evaluation.tally
+
+
+def of_true_renders(clips: int) -> Tally:
+    """What the judge finds in the world itself."""
+    torch.set_num_threads(1)
+    seer, tally = judge.load(), Tally()
+    for k, scenario in enumerate(held_out(clips)):
+        tally.add(found(seer, scenario, rendered(scenario, RATIOS[k % 3]), sounds.soundtrack(scenario)))
+    return tally
+
+
+def main(clips: int, steps: int, guidance: float, before: Path | None, sheet: Path | None) -> None:
+    folders = [model.POCKET, *([before] if before else [])]
+    with ProcessPoolExecutor(2, get_context("spawn")) as cores:
+        runs = [cores.submit(evaluated, folder, clips, steps, guidance) for folder in folders]
+        true = cores.submit(of_true_renders, clips)
+        tallies = [run.result() for run in runs] + [true.result()]
+    heads = ["Pocket", *(["the one before"] if before else []), "true renders"]
     rows = [
-        f"| {clips} held-out prompts, {steps} steps, guidance {guidance:g} | |",
-        "|---|---|",
-        f"| video autoencoder, unseen toy clips | {np.mean(recon):.1f} dB |",
-        f"| picture to video: first frame against the picture (toys) | {np.mean(follows):.1f} dB |",
+        f"| {clips} held-out prompts, {steps} steps, guidance {guidance:g} | {' | '.join(heads)} |",
+        f"|---{'|---' * len(heads)}|",
+        *(f"| {what} | {' | '.join(tally.said(what) for tally in tallies)} |" for what in tallies[0].values),
     ]
-    for name, values in tally.items():
-        is_median = "median" in name
-        rows.append(
-            f"| {name} | {np.median(values):.1f} |" if is_median else f"| {name} | {100 * np.mean(values):.0f} % |"
-        )
-    rows.append(f"| seconds a clip of 2.1 s, judging included | {spent / clips:.1f} |")
     print("\n".join(rows))
     (model.POCKET / "evaluation.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
     if sheet:
-        contact_sheet(made[:24], sheet)
+        contact_sheet(tallies[0].clips[:24], sheet)
 
 
 if __name__ == "__main__":
@@ -158,6 +250,7 @@ if __name__ == "__main__":
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--steps", type=int, default=16)
     parser.add_argument("--guidance", type=float, default=3.0)
+    parser.add_argument("--before", type=Path, help="folder of another Pocket, judged by the same clips beside it")
     parser.add_argument("--sheet", type=Path)
     chosen = parser.parse_args()
-    main(chosen.clips, chosen.steps, chosen.guidance, chosen.sheet)
+    main(chosen.clips, chosen.steps, chosen.guidance, chosen.before, chosen.sheet)

@@ -2,8 +2,9 @@
 
     python -m training.judge --minutes 8
 
-A small convolutional net that looks at single frames of 1:1, 16:9 or 9:16 and says the subject, the scene, and the
-subject's place and size; what happens is then read from the track over the frames.
+A small convolutional net that looks at single frames of 1:1, 16:9 or 9:16 and says the subject, the scene, the thing
+beside the subject if there is one, and the subject's place and size; what happens is then read from the track over the
+frames and from the thing.
 """
 
 from __future__ import annotations
@@ -23,14 +24,16 @@ from training import world
 from training.checkpoint import Stretch
 from training.optimiser import Trainer
 from training.sources import CACHE
-from training.subjects import ACTIONS, SCENES, SUBJECTS
+from training.subjects import ACTIONS, SCENES, SUBJECTS, WITH
 
 NAMES, PLACES = [s.name for s in SUBJECTS], list(SCENES)
+THINGS = ["", *(thing for things in WITH.values() for thing in things)]  # "" where there is none
+SEEN_FOR = 0.4  # of the frames, at least; what is eaten is there for three quarters of a clip
 SIZES = ((128, 128), (128, 224), (224, 128))
 
 
 class Judge(nn.Module):
-    """Frames (B, 3, H, W) in -1..1 to subject logits, scene logits and (x, y, size) in short sides."""
+    """Frames (B, 3, H, W) in -1..1 to logits of subject, scene and thing, and (x, y, size) in units of the world."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,27 +43,32 @@ class Judge(nn.Module):
             layers += [nn.Conv2d(before, after, 3, 2, 1), nn.GroupNorm(8, after), nn.SiLU()]
             layers += [nn.Conv2d(after, after, 3, 1, 1), nn.GroupNorm(8, after), nn.SiLU()]
         self.body = nn.Sequential(*layers)
-        self.heat = nn.Conv2d(widths[-1], 1, 1)
+        self.heat = nn.Conv2d(widths[-1], 2, 1)
         self.subject = nn.Linear(widths[-1], len(NAMES))
         self.size = nn.Linear(widths[-1], 1)
         self.scene = nn.Linear(widths[-1], len(PLACES))
+        self.thing = nn.Linear(widths[-1], len(THINGS))
 
-    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
         features = self.body(frames)
         rows, columns = features.shape[-2:]
-        where = self.heat(features).flatten(2).softmax(-1)  # (B, 1, cells): the subject's place
-        here = (features.flatten(2) * where).sum(-1)
+        where = self.heat(features).flatten(2).softmax(-1)  # (B, 2, cells): the subject's place, and the thing's
+        here, beside = (features.flatten(2) @ where.mT).unbind(-1)
         y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
         short = min(rows, columns)
         cells = torch.stack([(x - columns / 2) / short, (y - rows / 2) / short]).flatten(1)
         place = where[:, 0] @ cells.T
-        return self.subject(here), self.scene(features.mean((2, 3))), torch.cat([place, self.size(here)], 1)
+        track = torch.cat([place, self.size(here)], 1)
+        return self.subject(here), self.scene(features.mean((2, 3))), self.thing(beside), track
 
 
-def stills(rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Fresh frames with their truths, a little blurred and noised at times so that soft pictures are judged fairly."""
+def stills(rng: Random, count: int) -> tuple[torch.Tensor, ...]:
+    """Fresh frames with their truths: subject, scene, thing and track.
+
+    A little blurred and noised at times, so that soft pictures are judged fairly.
+    """
     height, width = rng.choice(SIZES)
-    frames, subjects, scenes, tracks = [], [], [], []
+    frames, subjects, scenes, things, tracks = [], [], [], [], []
     for _ in range(count):
         scenario = world.imagine(rng, 2.0, width / height)
         at = rng.uniform(0.1, 0.9) * 2.0
@@ -68,6 +76,8 @@ def stills(rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
         frames.append(world.render_still(scenario, at, height, width)[:, 0])
         subjects.append(NAMES.index(scenario.subject))
         scenes.append(PLACES.index(scenario.scene))
+        is_there = scenario.thing and scenario.thing_track(np.array([at]))[2][0] > 0.1
+        things.append(THINGS.index(scenario.thing if is_there else ""))
         tracks.append((x, y, size))
     batch = torch.stack(frames)
     if rng.random() < 0.5:
@@ -76,7 +86,7 @@ def stills(rng: Random, count: int) -> tuple[torch.Tensor, torch.Tensor, torch.T
             F.interpolate(batch, scale_factor=small, mode="area"), size=(height, width), mode="bilinear"
         )
     batch = batch + rng.uniform(0, 0.08) * torch.randn_like(batch)
-    return batch, torch.tensor(subjects), torch.tensor(scenes), torch.tensor(tracks)
+    return batch, *(torch.tensor(truth) for truth in (subjects, scenes, things, tracks))
 
 
 def train(minutes: float) -> None:
@@ -86,13 +96,15 @@ def train(minutes: float) -> None:
     stretch = Stretch("judge", {"judge": judge}, trainer, minutes)
     rng = Random(5 + trainer.steps)
     while stretch.goes_on():
-        frames, subjects, scenes, tracks = stills(rng, 24)
+        frames, subjects, scenes, things, tracks = stills(rng, 24)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            subject, scene, track = judge(frames)
+            subject, scene, thing, track = judge(frames)
         loss = F.cross_entropy(subject.float(), subjects) + 0.5 * F.cross_entropy(scene.float(), scenes)
+        loss = loss + 0.5 * F.cross_entropy(thing.float(), things)
         trainer.step(loss + 4 * (track.float() - tracks).abs().mean(), stretch.progress)
         right = (subject.argmax(1) == subjects).float().mean().item()
-        stretch.tick(subject=right, scene=(scene.argmax(1) == scenes).float().mean().item())
+        found = {"scene": scene.argmax(1) == scenes, "thing": thing.argmax(1) == things}
+        stretch.tick(subject=right, **{name: each.float().mean().item() for name, each in found.items()})
     stretch.finish(CACHE / "judge.weights.pt")
 
 
@@ -109,6 +121,7 @@ class Sight:
     subject: str
     scene: str
     action: str
+    thing: str
     subjects: list[str]
     track: np.ndarray
 
@@ -126,21 +139,32 @@ class Sight:
 def look(judge: Judge, frames: np.ndarray) -> Sight:
     """Look at a clip, uint8 (T, H, W, 3)."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
-    subject, scene, track = judge(pixels)
+    subject, scene, things, track = judge(pixels)
+    thing = _thing(things.softmax(-1).mean(0))
     return Sight(
         subject=NAMES[int(subject.softmax(-1).mean(0).argmax())],
         scene=PLACES[int(scene.softmax(-1).mean(0).argmax())],
-        action=action_of(track.numpy(), frames.shape[2] / frames.shape[1]),
+        action=action_of(track.numpy(), frames.shape[2] / frames.shape[1], thing),
+        thing=thing,
         subjects=[NAMES[k] for k in subject.argmax(-1).tolist()],
         track=track.numpy(),
     )
 
 
-def action_of(track: np.ndarray, aspect: float) -> str:
+def _thing(shares: torch.Tensor) -> str:
+    """The thing that is seen, "" for none, from how sure the judge is of each over the frames (things,)."""
+    best = int(shares[1:].argmax()) + 1
+    return THINGS[best] if shares[1:].sum() > SEEN_FOR else ""
+
+
+def action_of(track: np.ndarray, aspect: float, thing: str = "") -> str:
     """The likeliest action for a track (T, 3): the one whose ideal curve it follows with the least error.
 
-    Spinning leaves no trace in place and size, so spins and stays are one answer, "stays".
+    Spinning leaves no trace in place and size, so spins and stays are one answer, "stays". Where a thing is seen, it
+    says what is done with it.
     """
+    if thing:
+        return next(action for action, things in WITH.items() if thing in things)
     t, u = np.arange(len(track)) / grid.POCKET.frame_rate, np.linspace(0, 1, len(track))
     x, y, size = track.T
     reach, gone = world.crossing(aspect), world.SPEED * t
@@ -154,10 +178,19 @@ def action_of(track: np.ndarray, aspect: float) -> str:
         "grows": _sized(size, grown) + _flat(x) + _flat(y),
         "shrinks": _sized(size, grown[::-1]) + _flat(x) + _flat(y),
         "bounces": _misfit(y, world.GROUND - 0.375 * world.hop(t * world.BOUNCES_HZ)) + _flat(x) + _flat(size),
+        "surfs": min(_misfit(x, side * np.minimum(gone - reach, reach)) + _misfit(y, _swelling(t)) for side in (-1, 1))
+        + _flat(size),
+        "dances": _misfit(x - x.mean(), world.DANCES_BY * np.sin(2 * math.pi * world.DANCES_HZ * t))
+        + _flat(y)
+        + _flat(size),
         "shakes": min(_misfit(x - x.mean(), _shaking(t, p)) for p in np.arange(0, 1, 0.25)) + _flat(y) + _flat(size),
         "stays": _flat(x) + _flat(y) + _flat(size),
     }
     return min(errors, key=lambda name: errors[name])
+
+
+def _swelling(t: np.ndarray) -> np.ndarray:
+    return world.SWELL * np.sin(2 * math.pi * world.SWELL_HZ * t)
 
 
 def _shaking(t: np.ndarray, phase: float) -> np.ndarray:
@@ -181,7 +214,21 @@ def same_action(found: str, meant: str) -> bool:
     return found == meant or (found == "stays" and meant == "spins")
 
 
-assert set(ACTIONS) == {"left", "right", "bounces", "spins", "grows", "shrinks", "falls", "rises", "shakes", "stays"}
+_READ = {
+    "left",
+    "right",
+    "bounces",
+    "spins",
+    "grows",
+    "shrinks",
+    "falls",
+    "rises",
+    "shakes",
+    "stays",
+    "surfs",
+    "dances",
+}
+assert set(ACTIONS) == _READ | set(WITH)
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -65,15 +65,16 @@ class Batch:
 
 
 def where(scenario: world.Scenario, shape: Shape, times: np.ndarray) -> torch.Tensor:
-    """Which tokens (frames * h * w,) the subject's square covers at `times`, one for each latent frame."""
+    """Which tokens (frames * h * w,) subject and thing cover at `times`, one for each latent frame, as squares."""
     _, height, width = shape.latents
     unit = world.UNIT_PX / grid.POCKET.spatial_ratio
     rows, columns = (np.arange(height) + 0.5 - height / 2) / unit, (np.arange(width) + 0.5 - width / 2) / unit
-    x, y, size, _ = (track[:, None, None] for track in scenario.track(times))
-    reach = size / 2 + 0.5 / unit
-    return torch.from_numpy(
-        (np.abs(rows[None, :, None] - y) < reach) & (np.abs(columns[None, None] - x) < reach)
-    ).flatten()
+    covered = np.zeros(shape.latents, bool)
+    for track in (scenario.track, scenario.thing_track)[: 2 if scenario.thing else 1]:
+        x, y, size, _ = (values[:, None, None] for values in track(times))
+        reach = size / 2 + 0.5 / unit
+        covered |= (np.abs(rows[None, :, None] - y) < reach) & (np.abs(columns[None, None] - x) < reach)
+    return torch.from_numpy(covered).flatten()
 
 
 class Studio:
@@ -125,7 +126,7 @@ class Studio:
         """A scenario that may be captioned as standing still: that combination is not kept for evaluation either."""
         while True:
             scenario = world.imagine(self.rng, 2.0, aspect)
-            if not world.is_held_out(scenario.subject, scenario.scene, "stays"):
+            if not scenario.thing and not world.is_held_out(scenario.subject, scenario.scene, "stays"):
                 return scenario
 
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:

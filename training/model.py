@@ -6,6 +6,7 @@ Everything is a stock diffusers or transformers class; only the numbers are ours
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
 from transformers import BertModel, BertTokenizerFast
 
 from training import sources
-from training.subjects import ACTIONS, SCENES, SUBJECTS
+from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, WITH, moving
 
 POCKET = Path(__file__).parent.parent / "assets" / "pocket"
 
@@ -184,10 +185,11 @@ def text_encoder() -> tuple[BertTokenizerFast, BertModel]:
 
 def _kept_words(words: list[str]) -> list[int]:
     ours = " ".join(
-        [w for s in SUBJECTS for w in (s.name, s.moves, *s.also)]
+        [w for s in SUBJECTS for w in (s.name, s.moves, moving(s.moves), *s.also)]
         + [w for t in (SCENES, ACTIONS) for v in t.values() for w in v]
+        + [*AHEAD, *(called for things in WITH.values() for pair in things.items() for called in pair)]
     )
-    needed = set(ours.replace("-", " ").replace("{moves}", " ").lower().split())
+    needed = set(re.sub(r"\{\w+\}|-", " ", ours).lower().split())
     kept = [k for k, word in enumerate(words) if not word.startswith("[unused")]
     extra = [k for k in kept[VOCABULARY:] if words[k] in needed]
     return kept[:VOCABULARY] + extra

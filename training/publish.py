@@ -18,7 +18,7 @@ from diffusers import LTX2ConditionPipeline
 from transformers import BertModel, BertTokenizerFast
 
 from training import model, sources
-from training.subjects import ACTIONS, SCENES, SUBJECTS
+from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, WITH, moving, words
 
 FILES = {"video": ["vae"], "audio": ["audio_vae"], "vocoder": ["vocoder"], "transformer": ["transformer", "connectors"]}
 NEAR_ENOUGH = 0.5  # cosine of two words' sentence embeddings; below it MiniLM's neighbours stop making sense
@@ -44,12 +44,14 @@ def knowledge() -> dict:
     known = {
         "subjects": {s.name: [*s.also] for s in SUBJECTS},
         "scenes": {name: list(wordings) for name, wordings in SCENES.items()},
-        "actions": {
-            name: sorted({w.format(moves=s.moves) for w in wordings for s in SUBJECTS})
-            for name, wordings in ACTIONS.items()
-        },
+        "actions": {name: sorted({w for s in SUBJECTS for w in _said(name, s.moves)}) for name in ACTIONS},
     }
     return {**known, "near": nearest_names(list(known["subjects"]) + list(known["scenes"]))}
+
+
+def _said(action: str, moves: str) -> list[str]:
+    ahead = [w.format(moves=moves, moving=moving(moves)) for w in AHEAD] if action == "left" else []
+    return [*ahead, *(w for thing in WITH.get(action, {"": ""}) for w in words(action, moves, thing))]
 
 
 @torch.no_grad()

@@ -5,6 +5,7 @@ Also the mel spectrogram that the audio autoencoder works on. Knows no pictures.
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from random import Random
 
@@ -14,8 +15,21 @@ from transformers.audio_utils import mel_filter_bank
 
 from training.model import MEL_BINS, MEL_HOP
 from training.subjects import subject
-from training.voices import AMBIENCE, CALLS, SAMPLE_RATE, STEADY, Wave, clock, glide, noise, pulses, thud, train_of
-from training.world import SHAKES_HZ, Scenario
+from training.voices import (
+    AMBIENCE,
+    CALLS,
+    SAMPLE_RATE,
+    STEADY,
+    Wave,
+    clock,
+    glide,
+    noise,
+    pulses,
+    recording,
+    thud,
+    train_of,
+)
+from training.world import SHAKES_HZ, SWELL_HZ, Scenario
 
 WINDOW = 640
 MEL_MEAN, MEL_SPREAD = -6.0, 3.0
@@ -35,6 +49,9 @@ def soundtrack(scenario: Scenario) -> np.ndarray:
         at = int(moment * SAMPLE_RATE)
         hit = _placed_at(thud(rng) * 0.9, at, count)
         stereo += _place(hit, np.full(count, pan[min(at, count - 1)]))
+    for moment in scenario.bites():
+        at = int(moment * SAMPLE_RATE)
+        stereo += _place(_placed_at(recording("app_bite")[: SAMPLE_RATE // 3] * 0.8, at, count), np.full(count, pan[0]))
     around = AMBIENCE[scenario.scene](rng, seconds)[:count] * 0.22
     stereo += np.stack([around, np.roll(around, 37)])
     return np.tanh(stereo).astype(np.float32)
@@ -76,6 +93,13 @@ def _effect(scenario: Scenario, times: Wave, rng: Random) -> Wave:
             return glide((450, 1500), seconds)[:count]
         case "spins":
             return noise(400, 2200, seconds, rng)[:count] * pulses(1.0, seconds, 2)[:count] * 1.6
+        case "surfs":
+            return noise(500, 3500, seconds, rng)[:count] * (0.3 + 0.7 * pulses(SWELL_HZ, seconds, 1)[:count])
+        case "dances":
+            beat = _placed_at(thud(rng), 0, int(0.5 * SAMPLE_RATE)) * 1.5
+            return np.tile(beat, math.ceil(count / len(beat)))[:count]
+        case "rides":
+            return noise(60, 500, seconds, rng)[:count] * (0.7 + 0.3 * pulses(12, seconds, 1)[:count])
         case "shakes":
             rattle = noise(900, 3000, 0.04, rng)
             return _placed_at(train_of(rattle, int(seconds * 2 * SHAKES_HZ), 0.5 / SHAKES_HZ - 0.04), 0, count)

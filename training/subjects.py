@@ -71,7 +71,60 @@ SUBJECTS = (
     Subject("apple", "red apple", "crunch", "rolls", ("red apple",)),
     Subject("pizza", "pizza", "sizzle", "slides"),
     Subject("birthday cake", "birthday cake", "tune", "slides", ("cake",)),
+    Subject("lion", "lion", "roar", "runs"),
+    Subject("fox", "fox", "yip", "runs"),
+    Subject("panda", "panda", "growl"),
+    Subject("wolf", "wolf", "howl", "runs"),
+    Subject("zebra", "zebra", "neigh", "gallops"),
+    Subject("sheep", "ewe", "baa", also=("lamb",)),
+    Subject("mouse", "mouse", "squeak", "runs"),
+    Subject("hedgehog", "hedgehog", "snuffle"),
+    Subject("koala", "koala", "growl"),
+    Subject("parrot", "parrot", "squawk", "flies"),
+    Subject("flamingo", "flamingo", "honk"),
+    Subject("bird", "bird", "tweet", "flies"),
+    Subject("chick", "baby chick", "cheep", "hops"),
+    Subject("shark", "shark", "splash", "swims"),
+    Subject("jellyfish", "jellyfish", "bubbles", "swims"),
+    Subject("spider", "spider", "clack", "crawls"),
+    Subject("ladybug", "lady beetle", "flutter", "flies", ("ladybird",)),
+    Subject("sunflower", "sunflower", "twinkle", "slides", ("flower",)),
+    Subject("rose", "rose", "twinkle", "slides"),
+    Subject("tree", "deciduous tree", "rustle", "slides"),
+    Subject("palm tree", "palm tree", "rustle", "slides", ("palm",)),
+    Subject("cactus", "cactus", "rattle", "slides"),
+    Subject("mushroom", "mushroom", "rubber", "slides"),
+    Subject("house", "house", "knock", "slides", ("home",), faces_left=False),
+    Subject("castle", "castle", "fanfare", "slides"),
+    Subject("taxi", "taxi", "motor", "drives", ("cab",)),
+    Subject("ship", "ship", "foghorn", "sails"),
+    Subject("banana", "banana", "crunch", "slides"),
+    Subject("strawberry", "strawberry", "crunch", "rolls"),
+    Subject("hamburger", "hamburger", "sizzle", "slides", ("burger",)),
+    Subject("ice cream", "soft ice cream", "tune", "slides"),
+    Subject("doughnut", "doughnut", "crunch", "rolls", ("donut",)),
+    Subject("spaghetti", "spaghetti", "slurp", "slides", ("pasta",)),
+    Subject("sun", "sun", "chord", "floats"),
+    Subject("moon", "crescent moon", "lullaby", "floats"),
+    Subject("cloud", "cloud", "breeze", "floats"),
+    Subject("fire", "fire", "crackle", "floats", ("flame",)),
+    Subject("planet", "ringed planet", "hum", "floats", ("saturn",)),
+    Subject("astronaut", "astronaut", "radio", "floats", ("spaceman",)),
+    Subject("princess", "princess", "song", also=("queen",)),
+    Subject("wizard", "mage", "spell", also=("magician",)),
+    Subject("santa", "Santa Claus", "jingle", also=("santa claus",)),
+    Subject("alien", "alien", "theremin", "floats"),
+    Subject("man", "man", "ah", also=("guy",)),
+    Subject("woman", "woman", "song", also=("lady",)),
+    Subject("baby", "baby", "cry", "crawls", ("child",)),
+    Subject("mermaid", "mermaid", "song", "swims"),
+    Subject("gift", "wrapped gift", "twinkle", "slides", ("present",)),
+    Subject("christmas tree", "Christmas tree", "jingle", "slides"),
+    Subject("guitar", "guitar", "strum", "slides"),
 )
+
+# Art that is only ever a thing beside a subject.
+THINGS = {"skateboard": "skateboard", "sled": "sled"}
 
 # name -> the wordings that captions use for it, the plainest first
 SCENES = {
@@ -84,14 +137,24 @@ SCENES = {
     "space": ("in space", "in outer space", "among the planets"),
     "night": ("at night", "under the stars", "in the dark night"),
     "forest": ("in the forest", "in the woods", "among the trees"),
-    "city": ("in the city", "in a town", "on a city street", "among tall buildings"),
+    "city": ("in the city", "over a cityscape", "in a town", "on a city street", "among tall buildings"),
+    "beach": ("on the beach", "at the beach", "by the sea", "under palm trees"),
+    "mountains": ("in the mountains", "over the mountains", "on a mountain", "in the alps"),
+    "underwater": ("underwater", "under water", "on the sea floor", "in an aquarium"),
+    "rainbow": ("on a rainbow", "over a rainbow", "under a rainbow", "with a rainbow"),
+    "volcano": ("by a volcano", "over lava", "at a volcano", "on a volcano"),
+    "garden": ("in a garden", "among flowers", "in the park", "in spring"),
+    "room": ("in a room", "at home", "in a house", "in the living room"),
+    "rain": ("in the rain", "on a rainy day", "in a storm", "under dark clouds"),
+    "fog": ("in the fog", "in the mist", "on a foggy day", "in a haze"),
+    "moon": ("on the moon", "on the grey moon", "on a strange planet", "on the lunar surface"),
 }
 
-# name -> wordings; {moves} is the subject's own verb
+# name -> wordings; {moves} is the subject's own verb, {moving} the same as it goes on, {thing} what it has to do with
 ACTIONS = {
-    "left": ("{moves} to the left", "moves left", "{moves} left", "goes to the left"),
-    "right": ("{moves} to the right", "moves right", "{moves} right", "goes to the right"),
-    "bounces": ("bounces", "is bouncing", "bounces up and down", "jumps up and down"),
+    "left": ("{moves} to the left", "{moves} left", "goes to the left", "is {moving} to the left"),
+    "right": ("{moves} to the right", "{moves} right", "goes to the right", "is {moving} to the right"),
+    "bounces": ("bounces", "is bouncing", "bounces up and down", "jumps up and down", "is jumping"),
     "spins": ("spins", "is spinning", "spins around", "turns round and round"),
     "grows": ("grows", "is growing", "gets bigger", "grows larger"),
     "shrinks": ("shrinks", "is shrinking", "gets smaller"),
@@ -99,7 +162,37 @@ ACTIONS = {
     "rises": ("rises", "is rising", "floats up", "goes up"),
     "shakes": ("shakes", "is shaking", "trembles", "wiggles"),
     "stays": ("stays", "stands still", "is", "rests"),
+    "surfs": ("surfs", "is surfing", "soars", "is soaring", "glides"),
+    "dances": ("dances", "is dancing", "dances to the music", "sways"),
+    "eats": ("eats {thing}", "is eating {thing}", "eats {thing}", "has {thing} for lunch"),
+    "rides": ("rides {thing}", "is riding {thing}", "rides on {thing}", "is on {thing}"),
 }
+
+# Who goes the way it faces may do so without a word of where to.
+AHEAD = ("{moves}", "is {moving}", "{moves} along")
+
+# action -> what it may be done with, and how captions call that
+WITH = {
+    "eats": {
+        "apple": "an apple", "pizza": "a pizza", "birthday cake": "a cake", "spaghetti": "spaghetti",
+        "banana": "a banana", "hamburger": "a hamburger", "ice cream": "ice cream",
+    },
+    "rides": {"skateboard": "a skateboard", "sled": "a sled", "cloud": "a cloud"},
+}  # fmt: skip
+
+
+def moving(moves: str) -> str:
+    """How the verb `moves` goes on, "hopping" for "hops"; only for the verbs above."""
+    stem = moves.removesuffix("s")
+    if stem.endswith("e"):
+        return stem[:-1] + "ing"
+    return stem + {"hop": "p", "swim": "m", "run": "n"}.get(stem, "") + "ing"
+
+
+def words(action: str, moves: str, thing: str = "") -> tuple[str, ...]:
+    """The wordings of `action` of a subject that `moves`, with that `thing` where it is done with one."""
+    called = WITH[action][thing] if thing else ""
+    return tuple(w.format(moves=moves, moving=moving(moves), thing=called) for w in ACTIONS[action])
 
 
 def subject(name: str) -> Subject:

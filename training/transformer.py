@@ -27,7 +27,7 @@ from training.sources import CACHE
 THINNED_UNTIL = 0.4  # of the time; some clips are thinned after that too
 THINNED_LATER = 0.3
 STILLS = 0.03
-SHAPES = {"1:1": 0.5, "16:9": 0.27, "9:16": 0.13, "4:3": 0.05, "3:4": 0.05}
+SHAPES = {"1:1": 0.43, "16:9": 0.27, "9:16": 0.12, "4:3": 0.05, "3:4": 0.05, "21:9": 0.08}
 LENGTHS = {9: 0.08, 13: 0.22, 25: 0.6, 37: 0.1}
 KEPT_FRAMES = {7: 4, 10: 5}  # of so many latent frames, in a thinned clip
 KEPT_TOKENS = 36  # of each latent frame, in a thinned clip

@@ -130,6 +130,33 @@ CALLS = {
     "kick": lambda r: thud(r),
     "rubber": lambda r: glide((350, 900, 500), 0.3, (1, 0.5)),
     "crunch": lambda r: recording("app_bite"),
+    "yip": lambda r: train_of(glide((900, 1300, 700), 0.09, NASAL), 3, 0.09),
+    "howl": lambda r: glide((320, 620, 640, 600, 380), 1.2, (1, 0.5, 0.3), 0.01),
+    "baa": lambda r: glide((420, 460, 430, 400), 0.6, NASAL) * (0.5 + 0.5 * pulses(15, 0.6, 1)),
+    "snuffle": lambda r: train_of(noise(600, 2600, 0.07, r) * fade(len(clock(0.07)), 0.02, 0.04), 6, 0.06),
+    "squawk": lambda r: train_of(glide((1100, 800, 1000), 0.16, SAW) + 0.3 * noise(1500, 4000, 0.16, r), 2, 0.15),
+    "tweet": lambda r: train_of(glide((3200, 4300, 3000), 0.11), 4, 0.08),
+    "cheep": lambda r: recording("chick"),
+    "splash": lambda r: recording("splash"),
+    "rattle": lambda r: train_of(noise(3000, 6000, 0.03, r), 12, 0.03),
+    "knock": lambda r: train_of(
+        ping(180, 0.12, 30) + 0.5 * noise(100, 900, 0.12, r) * np.exp(-40 * clock(0.12)), 3, 0.12
+    ),
+    "fanfare": lambda r: np.concatenate([glide((f, f), d, SAW) for f, d in ((392, 0.12), (392, 0.12), (523, 0.4))]),
+    "foghorn": lambda r: glide((98, 100, 96), 1.1, SAW),
+    "slurp": lambda r: glide((300, 500, 1100), 0.5) * 0.5 + noise(800, 2400, 0.5, r) * (0.3 + 0.7 * pulses(20, 0.5, 1)),
+    "lullaby": lambda r: np.concatenate([ping(f, 0.3, 6) for f in (784, 659, 523, 659)]),
+    "radio": lambda r: (
+        0.5 * noise(900, 2600, 0.7, r) * pulses(5, 0.7, 1) + glide((1400, 1400), 0.7) * (clock(0.7) > 0.6)
+    ),
+    "song": lambda r: glide((440, 523, 587, 523, 440), 1.1, (1, 0.5, 0.35, 0.1), 0.015),
+    "spell": lambda r: np.concatenate([ping(f, 0.07, 20) for f in (1047, 1319, 1568, 2093, 2637, 3136, 4186)]),
+    "jingle": lambda r: train_of(ping(3520, 0.09, 25) + ping(4400, 0.09, 25), 6, 0.04),
+    "ah": lambda r: glide((125, 140, 120), 0.6, (0.8, 0.7, 0.6, 0.7, 0.9, 1.0, 0.6, 0.3)),
+    "cry": lambda r: train_of(glide((420, 620, 560, 430), 0.5, (1, 0.9, 0.7, 0.4)), 2, 0.15),
+    "strum": lambda r: (
+        sum(_placed(ping(f, 1.0, 4), k * 0.03, 1.2) for k, f in enumerate((110, 147, 196, 247, 330))) / 2
+    ),
     "tune": lambda r: np.concatenate([glide((f, f), 0.22, (1, 0.4, 0.2)) for f in (392, 392, 440, 392, 523, 494)]),
 }
 
@@ -147,8 +174,26 @@ STEADY = {
     "motorbike": lambda r, s: glide((120, 150, 130), s, SAW) * (0.5 + 0.5 * pulses(31, s, 1)),
     "theremin": lambda r, s: glide((480, 720, 480, 720, 480), s, SOFT, 0.05),
     "heartbeat": lambda r, s: _heartbeat(s),
+    "rustle": lambda r, s: noise(1800, 6000, s, r) * (0.3 + 0.7 * pulses(1.5, s, 1)),
+    "breeze": lambda r, s: noise(200, 900, s, r) * (0.4 + 0.6 * pulses(0.8, s, 1)),
+    "chord": lambda r, s: sum(glide((f, f), s, SOFT, 0.003) for f in (262, 330, 392, 523)) / 2,
+    "crackle": lambda r, s: _crackle(r, s),
     "sizzle": lambda r, s: noise(3500, 7800, s, r) * (0.5 + 0.5 * pulses(17, s, 1)),
 }
+
+
+def _placed(sound: Wave, at_s: float, seconds: float) -> Wave:
+    out, at = np.zeros(len(clock(seconds))), int(at_s * SAMPLE_RATE)
+    out[at : at + len(sound)] = sound[: len(out) - at]
+    return out
+
+
+def _crackle(rng: Random, seconds: float) -> Wave:
+    sound = 0.25 * noise(80, 500, seconds, rng)
+    for _ in range(int(18 * seconds)):
+        at = rng.randrange(max(1, len(sound) - 200))
+        sound[at : at + 160] += rng.uniform(0.4, 1.0) * noise(800, 6000, 0.01, rng)
+    return sound
 
 
 def _siren(seconds: float) -> Wave:
@@ -179,6 +224,23 @@ def _birds(rng: Random, seconds: float) -> Wave:
     return sound
 
 
+def _bubbles(rng: Random, seconds: float) -> Wave:
+    sound = np.zeros(len(clock(seconds)))
+    for _ in range(int(5 * seconds)):
+        low = rng.uniform(300, 800)
+        pop = glide((low, low * 2.2), 0.06)
+        at = rng.randrange(max(1, len(sound) - len(pop)))
+        sound[at : at + len(pop)] += pop[: len(sound) - at]
+    return sound
+
+
+def _ticks(rng: Random, seconds: float) -> Wave:
+    sound, tick = 0.1 * noise(60, 250, seconds, rng), ping(2300, 0.02, 200)
+    for at in (np.arange(rng.uniform(0, 0.5), seconds - 0.03, 0.5) * SAMPLE_RATE).astype(int):
+        sound[at : at + len(tick)] += tick
+    return sound
+
+
 # What a scene sounds like, softly.
 AMBIENCE = {
     "sky": lambda r, s: 0.6 * noise(150, 700, s, r),
@@ -190,5 +252,17 @@ AMBIENCE = {
     "space": lambda r, s: 0.7 * (glide((55, 57), s, SOFT) + glide((82, 83), s, SOFT, 0.01)),
     "night": lambda r, s: glide((4100, 4100), s) * pulses(14, s, 2) * pulses(1.6, s, 1) * 0.7,
     "forest": lambda r, s: _birds(r, s) + 0.35 * noise(900, 4000, s, r) * (0.6 + 0.4 * pulses(0.5, s, 1)),
+    "beach": lambda r, s: noise(200, 3500, s, r) * (0.25 + 0.75 * pulses(0.4, s, 1)) + 0.2 * _birds(r, s),
+    "mountains": lambda r, s: (
+        0.7 * noise(120, 500, s, r) * (0.5 + 0.5 * pulses(0.3, s, 1)) + 0.1 * glide((880, 660), s)
+    ),
+    "underwater": lambda r, s: 0.6 * noise(40, 220, s, r) + 0.5 * _bubbles(r, s),
+    "rainbow": lambda r, s: 0.35 * sum(glide((f, f), s, SOFT) for f in (392, 494, 587)) + 0.3 * _birds(r, s),
+    "volcano": lambda r, s: 0.8 * noise(30, 160, s, r) + 0.6 * _crackle(r, s),
+    "garden": lambda r, s: 0.7 * _birds(r, s) + 0.15 * glide((215, 225, 210), s, SAW),
+    "room": lambda r, s: 0.5 * _ticks(r, s),
+    "rain": lambda r, s: 0.9 * noise(1200, 7000, s, r),
+    "fog": lambda r, s: 0.4 * noise(100, 400, s, r) + 0.3 * glide((130, 130), s, SOFT) * pulses(0.5, s, 3),
+    "moon": lambda r, s: 0.6 * (glide((65, 64), s, SOFT) + glide((98, 97), s, SOFT, 0.01)),
     "city": lambda r, s: 0.7 * noise(50, 350, s, r) + 0.15 * glide((415, 415), s, NASAL) * pulses(0.6, s, 12),
 }

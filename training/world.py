@@ -23,7 +23,7 @@ from PIL import Image
 
 from studio.engine.grid import POCKET
 from training import scenes, sources
-from training.subjects import ACTIONS, SCENES, SUBJECTS, Subject, subject
+from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, THINGS, WITH, Subject, moving, subject, words
 
 SPRITE_PX = 80
 LOOP_FRAMES = 72
@@ -34,10 +34,13 @@ HOLD = 2  # frames that each of the art's is shown for: a quarter of its speed, 
 SHAKES_HZ, SHAKES_BY = 3.0, 0.08
 BOUNCES_HZ = 1.0
 TURNS_HZ = 0.375  # an eighth of a turn in 4 frames
-
+SWELL_HZ, SWELL = 0.75, 0.125  # what surfs goes up and down by that much
+DANCES_HZ, DANCES_BY, SWAYS_BY = 1.0, 0.125, 0.25  # of place and, in radians, of turn
+THING = 48 / UNIT_PX
+BITES_S = (0.6, 1.1, 1.6)  # when what is eaten gets smaller, and at last is gone
 
 # Where clips begin and end; all are odd eighths of a half, at which the subject's edges fall between latents.
-TOP, GROUND, BOTTOM = -7 / 16, 3 / 16, 5 / 16
+TOP, GROUND, BOTTOM, RIDDEN = -7 / 16, 3 / 16, 5 / 16, -3 / 16
 SMALL, LARGE = 0.2, 0.84
 
 
@@ -65,6 +68,12 @@ class Scenario:
     y: float
     flip: bool
     seed: int
+    thing: str = ""  # what it is done with
+
+    @property
+    def ahead(self) -> int:
+        """To which side the subject looks: -1 is left."""
+        return -1 if subject(self.subject).faces_left != self.flip else 1
 
     def track(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """x, y, size and turn (radians) at the times `t` (N,) in seconds; each (N,)."""
@@ -90,13 +99,35 @@ class Scenario:
                 y = np.maximum(BOTTOM - SPEED * t, -BOTTOM)
             case "shakes":
                 x = self.x + SHAKES_BY * np.sin(2 * math.pi * SHAKES_HZ * t)
+            case "surfs":
+                x = self.ahead * np.minimum(SPEED * t - reach, reach)
+                y = SWELL * np.sin(2 * math.pi * SWELL_HZ * t)
+                turn = 0.2 * self.ahead * np.cos(2 * math.pi * SWELL_HZ * t)
+            case "dances":
+                x = self.x + DANCES_BY * np.sin(2 * math.pi * DANCES_HZ * t)
+                turn = SWAYS_BY * np.sin(2 * math.pi * DANCES_HZ * t)
+            case "rides":
+                x = self.ahead * np.minimum(SPEED * t - reach, reach)
+                y = np.full_like(t, RIDDEN)
         return x, y, size, turn
+
+    def thing_track(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The same of the thing."""
+        x, y, _, turn = self.track(t)
+        if self.action == "rides":
+            return x, y + 0.375, np.full_like(t, THING), turn
+        left = sum((t < bite).astype(float) for bite in BITES_S) / len(BITES_S)
+        return x + 0.375 * self.ahead, y + 0.125, np.maximum(THING * left, 1e-3), turn
 
     def landings(self) -> list[float]:
         """The times in seconds at which the subject hits the ground."""
         if self.action == "bounces":
             return [k / BOUNCES_HZ for k in range(1, math.ceil(self.seconds * BOUNCES_HZ))]
         return [0.7 * self.seconds] if self.action == "falls" else []
+
+    def bites(self) -> list[float]:
+        """The times in seconds at which it is bitten off the thing."""
+        return [bite for bite in BITES_S if bite < self.seconds] if self.action == "eats" else []
 
 
 def is_held_out(subject: str, scene: str, action: str) -> bool:
@@ -115,53 +146,70 @@ def imagine(rng: Random, seconds: float, aspect: float, held_out: bool = False, 
     # As the art shows it, unless it would go backwards: what may face either way is a lump to a small model.
     seen = subject(name)
     flip = action in ("left", "right") and (action == "right") == seen.faces_left
+    thing = rng.choice([thing for thing in WITH[action] if thing != name]) if action in WITH else ""
     places = (-5, -3, -1, 1, 3, 5) if aspect > 1.2 else (-3, -1, 1, 3)
+    if action == "eats":  # the thing must be in the picture too
+        places = [place for place in places if place * (-1 if seen.faces_left else 1) < 0]
     return Scenario(
-        name, scene, action, caption(seen, scene, action, rng), seconds, aspect,
-        x=rng.choice(places) / 16, y=rng.choice((-1, 1, 3)) / 16, flip=flip, seed=rng.randrange(2**31),
+        name, scene, action, caption(seen, scene, action, rng, thing), seconds, aspect,
+        x=rng.choice(places) / 16, y=rng.choice((-1, 1) if action == "eats" else (-1, 1, 3)) / 16, flip=flip,
+        seed=rng.randrange(2**31), thing=thing,
     )  # fmt: skip
 
 
-def caption(seen: Subject, scene: str, action: str, rng: Random) -> str:
+def caption(seen: Subject, scene: str, action: str, rng: Random, thing: str = "") -> str:
     """One of many wordings of the same thing, from bare keywords to a sentence."""
     name = rng.choice((seen.name, seen.name, *seen.also))
-    does = rng.choice(ACTIONS[action]).format(moves=seen.moves)
+    does = rng.choice(words(action, seen.moves, thing))
+    if action == ("left" if seen.faces_left else "right") and rng.random() < 0.3:
+        does = rng.choice(AHEAD).format(moves=seen.moves, moving=moving(seen.moves))
     where = rng.choice(SCENES[scene])
-    article = "an" if name[0] in "aeiou" and not name.startswith(("uni", "ufo")) else "a"
+    article = article_of(name)
     if action == "stays" and rng.random() < 0.6:
         return rng.choice(
             (f"{article} {name} {where}", f"{name} {where}", f"{where}, {article} {name}", f"{name} {scene}")
         )
+    bare = does.removeprefix("is ")
+    if rng.random() < 0.07:  # people often leave the scene open
+        return rng.choice((f"{article} {name} that {does}", f"{article} {name} {bare}", f"{name} {bare}"))
     return rng.choice((
         f"{article} {name} {does} {where}", f"{article} {name} {does} {where}", f"the {name} {does} {where}",
         f"{where}, {article} {name} {does}", f"{article} {name} {where} {does}",
-        f"{article} {name} that {does} {where}",
-        f"{name} {does} {where}", f"{name} {scene} {does}", f"a video of {article} {name} that {does}, {where}",
+        f"{article} {name} that {does} {where}", f"{article} {name} {bare} {where}",
+        f"{name} {bare} {where}", f"{name} {scene} {bare}", f"a video of {article} {name} that {does}, {where}",
     ))  # fmt: skip
+
+
+def article_of(name: str) -> str:
+    return "an" if name[0] in "aeiou" and not name.startswith(("uni", "ufo")) else "a"
 
 
 def render(scenario: Scenario, num_frames: int, height: int, width: int) -> torch.Tensor:
     """The clip as float32 (3, num_frames, height, width) in -1..1."""
-    times = np.arange(num_frames) / POCKET.frame_rate
-    background = torch.from_numpy(scenes.draw(scenario.scene, height, width, Random(scenario.seed)).transpose(2, 0, 1))
-    return compose(_frames(scenario, num_frames), background, scenario.track(times), scenario.flip) * 2 - 1
+    return _drawn(scenario, np.arange(num_frames), height, width)
 
 
 def render_still(scenario: Scenario, at_s: float, height: int, width: int) -> torch.Tensor:
     """One moment of the scenario, float32 (3, 1, height, width) in -1..1."""
+    return _drawn(scenario, np.array([at_s * POCKET.frame_rate]), height, width)
+
+
+def _drawn(scenario: Scenario, moments: np.ndarray, height: int, width: int) -> torch.Tensor:
+    """The scenario at so many `moments` (T,), in frames: (3, T, height, width) in -1..1."""
     background = torch.from_numpy(scenes.draw(scenario.scene, height, width, Random(scenario.seed)).transpose(2, 0, 1))
-    moment = round(at_s * POCKET.frame_rate)
-    frame = _frames(scenario, moment + 1)[moment:]
-    return compose(frame, background, scenario.track(np.array([at_s])), scenario.flip) * 2 - 1
-
-
-def _frames(scenario: Scenario, num_frames: int) -> torch.Tensor:
-    loop = sprites()[scenario.subject]
-    return loop[torch.arange(num_frames) // HOLD % len(loop)].float() / 255
+    times, whole = moments / POCKET.frame_rate, torch.from_numpy(np.rint(moments)).long()
+    layers = [(scenario.subject, scenario.track(times))]
+    if scenario.thing:
+        layers.append((scenario.thing, scenario.thing_track(times)))
+    picture = background[:, None].expand(-1, len(times), -1, -1)
+    for name, track in layers:
+        loop = sprites()[name]
+        picture = compose(loop[whole // HOLD % len(loop)].float() / 255, picture, track, scenario.flip)
+    return picture * 2 - 1
 
 
 def compose(sprite: torch.Tensor, background: torch.Tensor, track, flip: bool) -> torch.Tensor:
-    """Lay sprites (T, 4, S, S) over a background (3, H, W), both 0..1, along a track; (3, T, H, W)."""
+    """Lay sprites (T, 4, S, S) over a background (3, T, H, W), both 0..1, along a track; (3, T, H, W)."""
     height, width = background.shape[-2:]
     x, y, size, turn = (torch.from_numpy(np.asarray(v, np.float32)) for v in track)
     half_w, half_h = width / UNIT_PX / 2, height / UNIT_PX / 2
@@ -170,17 +218,20 @@ def compose(sprite: torch.Tensor, background: torch.Tensor, track, flip: bool) -
     row_y = torch.stack([-sin * half_w, cos * half_h, -(-sin * x + cos * y)], -1)
     grid = F.affine_grid(torch.stack([row_x, row_y], 1), [len(x), 4, height, width], align_corners=False)
     drawn = F.grid_sample(sprite, grid, align_corners=False, padding_mode="zeros")
-    return (drawn[:, :3] + background[None] * (1 - drawn[:, 3:])).clamp(0, 1).permute(1, 0, 2, 3)
+    drawn = drawn.permute(1, 0, 2, 3)
+    return (drawn[:3] + background * (1 - drawn[3:])).clamp(0, 1)
 
 
 @lru_cache(maxsize=1)
 def sprites() -> dict[str, torch.Tensor]:
-    """Subject name -> uint8 (frames, 4, S, S), premultiplied RGBA at the world's frame rate; kept in the cache."""
-    store = sources.CACHE / f"sprites-{SPRITE_PX}.pt"
-    if not store.exists():
+    """Name of a subject or thing -> uint8 (frames, 4, S, S), premultiplied RGBA; kept in the cache."""
+    store, art = sources.CACHE / f"sprites-{SPRITE_PX}.pt", {s.name: s.art for s in SUBJECTS} | THINGS
+    found = torch.load(store) if store.exists() else {}
+    if missing := art.keys() - found.keys():
         files = sources.emoji_files()
-        torch.save({s.name: _load_sprite(*files[s.art]) for s in SUBJECTS}, store)
-    return torch.load(store)
+        found |= {name: _load_sprite(*files[art[name]]) for name in missing}
+        torch.save(found, store)
+    return found
 
 
 def _load_sprite(path, is_animated: bool) -> torch.Tensor:

@@ -6,8 +6,15 @@ from studio.domain import Grid, StudioError
 
 # diffusers' LTX-2 pipelines take multiples of 32 only; where the ratio falls between, a border is cut off.
 POCKET = Grid(
-    sizes={"16:9": (224, 128), "9:16": (128, 224), "1:1": (128, 128), "4:3": (192, 144), "3:4": (144, 192)},
-    canvases={"4:3": (192, 160), "3:4": (160, 192)},
+    sizes={
+        "16:9": (224, 128),
+        "9:16": (128, 224),
+        "1:1": (128, 128),
+        "4:3": (192, 144),
+        "3:4": (144, 192),
+        "21:9": (298, 128),
+    },
+    canvases={"4:3": (192, 160), "3:4": (160, 192), "21:9": (320, 128)},
     frame_rate=12.0,
     spatial_ratio=16,
     temporal_ratio=4,

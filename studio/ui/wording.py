@@ -24,9 +24,9 @@ TRY_ONE = "Try one:"
 EXAMPLES = (
     "a soccer ball bounces in a meadow",
     "a sailboat sails to the right at sea",
-    "a heart grows at sunset",
+    "a strawberry bounces in a garden",
     "a pumpkin rolls to the right in the forest",
-    "a ghost floats to the left at night",
+    "the sun rises over the mountains",
 )
 MAKE = "Make the clip"
 SHAPE = "Shape"
@@ -49,7 +49,9 @@ MODEL_LACKS = {
     "negative": "It takes no negative prompt.",
 }
 
-SHAPE_NAMES = {"16:9": "Wide", "9:16": "Tall", "1:1": "Square", "4:3": "Classic", "3:4": "Portrait"}
+SHAPE_NAMES = {
+    "16:9": "Wide", "9:16": "Tall", "1:1": "Square", "4:3": "Classic", "3:4": "Portrait", "21:9": "Cinema"
+}  # fmt: skip
 
 PHASES = {
     "loading": "Loading the model",

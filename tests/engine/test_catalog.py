@@ -59,11 +59,11 @@ def test_known_prompts_need_no_advice(prompt: str) -> None:
 
 
 def test_unknown_words_are_named_with_the_nearest_known() -> None:
-    advice = catalog.advise("pocket", "a lion near the ocean eats spaghetti")
-    assert "lion" in advice.unknown
-    assert "tiger" in advice.suggestions
-    assert "“lion”" in advice.sentence
-    assert "tiger" in advice.sentence
+    advice = catalog.advise("pocket", "a leopard near the ocean eats ramen")
+    assert "leopard" in advice.unknown
+    assert "lion" in advice.suggestions
+    assert "“leopard”" in advice.sentence
+    assert "lion" in advice.sentence
 
 
 def test_a_prompt_without_a_known_subject_gets_ideas() -> None:

@@ -91,7 +91,7 @@ def test_the_same_request_makes_the_same_clip(executor: LocalExecutor, tmp_path:
     assert not same(one.target, other.target)
 
 
-@pytest.mark.parametrize("aspect_ratio", ["9:16", "1:1", "4:3", "3:4"])
+@pytest.mark.parametrize("aspect_ratio", ["9:16", "1:1", "4:3", "3:4", "21:9"])
 def test_every_shape_can_be_encoded(executor: LocalExecutor, tmp_path: Path, aspect_ratio: str) -> None:
     asked = task(tmp_path, replace(REQUEST, aspect_ratio=aspect_ratio, num_inference_steps=1))
     executor.run(asked, ignore, go_on)

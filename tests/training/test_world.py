@@ -61,7 +61,7 @@ def test_a_true_track_is_read_as_its_action(action: str) -> None:
         scenario = world.imagine(rng, 25 / 12, 1.75, subject="cat", scene="sea", action=action)
         x, y, size, _ = scenario.track(np.arange(25) / 12)
         track = np.stack([x, y, size], 1) + noise.normal(0, 0.01, (25, 3))
-        assert judge.same_action(judge.action_of(track, 1.75), action)
+        assert judge.same_action(judge.action_of(track, 1.75, scenario.thing), action)
 
 
 @pytest.mark.parametrize("name", SCENES)
