@@ -1,4 +1,4 @@
-"""The captioned toy world that Pocket learns from: one named subject does something in a named scene.
+"""The captioned toy world that Pocket learns from: a named subject does something somewhere, at times with a thing.
 
 A `Scenario` says what happens, as functions of time, so that `render` here and `sounds.py` tell the same story.
 Positions and sizes are in units of 128 pixels, from the picture's centre, x to the right and y down.

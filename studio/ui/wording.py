@@ -17,7 +17,7 @@ HONEST = (
 )
 
 PROMPT = "What happens in your clip?"
-PROMPT_HINT = "A subject, what it does, and where: a dragon flies to the right at sunset"
+PROMPT_HINT = "A subject, what it does, and where: a pumpkin rolls to the left at sunset"
 PICTURE_PROMPT = "What happens next?"
 PICTURE_PROMPT_HINT = "Say what the picture shows and how it moves: a penguin bounces in the snow"
 TRY_ONE = "Try one:"
