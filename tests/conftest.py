@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from studio.engine.pipeline import VideoPipeline
     from studio.service import Studio
     from studio.settings import Settings
+    from studio.store.library import Library
     from studio.visits import Visit
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -65,6 +66,16 @@ def settings(data_dir: Path) -> Settings:
     from studio.settings import Settings  # late: only the tests that ask for it need it
 
     return Settings.from_env({"DATA_DIR": str(data_dir), "WARM_UP": "0", "PORT": "7861"})
+
+
+@pytest.fixture
+def library(data_dir: Path) -> Iterator[Library]:
+    """Rows and files of this test's own, without a studio around them."""
+    from studio.store.library import Library  # late: only the tests that ask for it need it
+
+    opened = Library(data_dir)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

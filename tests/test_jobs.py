@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextvars import ContextVar, copy_context
-from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -20,13 +19,6 @@ from tests.drawing import SOON_S, DrawingExecutor, ended, files, submit, wait_un
 @pytest.fixture
 def executor() -> DrawingExecutor:
     return DrawingExecutor()
-
-
-@pytest.fixture
-def library(data_dir: Path) -> Iterator[Library]:
-    opened = Library(data_dir)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

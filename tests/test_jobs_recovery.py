@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ from tests.drawing import DrawingExecutor, ended, submit, wait_until
 @pytest.fixture
 def executor() -> DrawingExecutor:
     return DrawingExecutor()
-
-
-@pytest.fixture
-def library(data_dir: Path) -> Iterator[Library]:
-    opened = Library(data_dir)
-    yield opened
-    opened.close()
 
 
 def test_closing_puts_the_running_job_back(library: Library, executor: DrawingExecutor) -> None:

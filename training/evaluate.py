@@ -132,7 +132,13 @@ class Evaluation:
                 self.tally.add({"picture to video, first frame of a toy, dB": psnr(follows, true[0])})
                 photo = photographed(Random(k), ratio)
                 follows = self.make(None, ratio, 1, picture=photo[0]).frames[0]
-                self.tally.add({"autoencoder, photographs, dB": psnr(autoencoded(self.pipeline, photo), photo)})
+                self.tally.add(
+                    {
+                        "autoencoder, photographs that it learned from, dB": psnr(
+                            autoencoded(self.pipeline, photo), photo
+                        )
+                    }
+                )
                 self.tally.add({"picture to video, first frame of a photograph, dB": psnr(follows, photo[0])})
                 self.tally.add(self._gone_on(scenario, ratio, self.tally.clips[k]))
             if k % 4 == 0:
@@ -169,7 +175,7 @@ def found(seer: judge.Judge, scenario: world.Scenario, frames: np.ndarray, sound
     }
     if scenario.thing:
         are_both_seen = sight.subject == scenario.subject and sight.thing == scenario.thing
-        values["two things and their relation"] = are_both_seen and values["action"]
+        values["subject and thing beside it, both found"] = are_both_seen and values["action"]
     if scenario.action in ("left", "right"):
         side = 1 if scenario.action == "right" else -1
         values["heard moving to the side it is seen moving to"] = balance_shift(sound) * side > 0

@@ -53,13 +53,6 @@ class Holding(LocalExecutor):
 
 
 @pytest.fixture
-def library(data_dir: Path) -> Iterator[Library]:
-    opened = Library(data_dir)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
 def executor(pipeline: VideoPipeline) -> Iterator[Holding]:
     opened = Holding(pipeline, overlaps=True)
     yield opened

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from studio.store.library import Library
 from tests.store.test_library import add_clip
-
-
-@pytest.fixture
-def library(data_dir: Path) -> Iterator[Library]:
-    opened = Library(data_dir)
-    yield opened
-    opened.close()
 
 
 def test_nothing_is_swept_without_a_limit(library: Library) -> None:
