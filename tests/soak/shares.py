@@ -29,9 +29,13 @@ class Shares:
         group.mkdir()
         self._groups.append(group)
         self._limit(group, int(PERIOD_US * self.share))
-        for each in (pid, *descendants(pid)):
-            with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
-                (group / "cgroup.procs").write_text(str(each))
+        moved: set[int] = set()
+        # Whoever is not in the group yet may start others meanwhile, and those would escape.
+        while others := {pid, *descendants(pid)} - moved:
+            for each in others:
+                with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+                    (group / "cgroup.procs").write_text(str(each))
+            moved |= others
 
     def end(self) -> None:
         """Whole cores from now on."""
