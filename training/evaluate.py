@@ -1,9 +1,9 @@
 """Measures the Pocket in `assets/pocket` on held-out prompts and prints a table.
 
-    python -m training.evaluate [--clips 60] [--steps 16] [--before OLD_POCKET] [--sheet sheet.png]
+    python -m training.evaluate [--clips 60] [--before OLD_POCKET [--before-at 16 3]] [--sheet sheet.png]
 
 The prompts are plain captions of combinations that training never saw. The judge learned from the art alone; its own
-accuracy on true renders stands beside its verdicts on Pocket's clips.
+accuracy on true renders stands beside its verdicts on Pocket's clips. Each Pocket is asked as its page asks it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,13 @@ from PIL import Image, ImageOps
 from studio.domain import VideoRequest
 from studio.engine import grid
 from studio.engine.pipeline import Generated, VideoPipeline
+from studio.engine.rows import POCKET
 from training import judge, model, sounds, world
 from training.subjects import SCENES, subject, words
 
 RATIOS = ("16:9", "1:1", "9:16")
 FEWER = 24  # clips are enough for what takes a clip more
+WAYS = {"4 steps without guidance": (4, 1.0), "32 steps with guidance 3": (32, 3.0)}
 
 
 def plain_caption(scenario: world.Scenario) -> str:
@@ -117,10 +119,12 @@ class Evaluation:
             assert made.sound is not None
             self.tally.add(found(self.seer, scenario, made.frames, made.sound))
         for k, scenario in enumerate(scenarios[:FEWER]):
-            quick = judge.look(self.seer, self.make(scenario, RATIOS[k % 3], k, steps=4, guidance=1.0).frames)
-            self.tally.add({"subject, 4 steps without guidance": quick.subject == scenario.subject})
-            is_right = judge.same_action(quick.action, scenario.action)
-            self.tally.add({"action, 4 steps without guidance": is_right})
+            for way, (steps, guidance) in WAYS.items():
+                seen = judge.look(
+                    self.seer, self.make(scenario, RATIOS[k % 3], k, steps=steps, guidance=guidance).frames
+                )
+                self.tally.add({f"subject, {way}": seen.subject == scenario.subject})
+                self.tally.add({f"action, {way}": judge.same_action(seen.action, scenario.action)})
 
     def compare(self, scenarios: list[world.Scenario]) -> None:
         """What wants more than one look at a clip: autoencoder, pictures, going on, other seeds."""
@@ -175,7 +179,8 @@ def found(seer: judge.Judge, scenario: world.Scenario, frames: np.ndarray, sound
     }
     if scenario.thing:
         are_both_seen = sight.subject == scenario.subject and sight.thing == scenario.thing
-        values["subject and thing beside it, both found"] = are_both_seen and values["action"]
+        values["subject and thing beside it, both found"] = are_both_seen
+        values["... and where they belong"] = are_both_seen and sight.is_together()
     if scenario.action in ("left", "right"):
         side = 1 if scenario.action == "right" else -1
         values["heard moving to the side it is seen moving to"] = balance_shift(sound) * side > 0
@@ -233,16 +238,20 @@ def of_true_renders(clips: int) -> Tally:
     return tally
 
 
-def main(clips: int, steps: int, guidance: float, before: Path | None, sheet: Path | None) -> None:
-    folders = [model.POCKET, *([before] if before else [])]
+def main(clips: int, before: Path | None, before_at: tuple[float, float], sheet: Path | None) -> None:
+    own = POCKET.default_steps, POCKET.default_guidance
+    runs = {model.POCKET: own} | ({before: (int(before_at[0]), before_at[1])} if before else {})
     with ProcessPoolExecutor(2, get_context("spawn")) as cores:
-        runs = [cores.submit(evaluated, folder, clips, steps, guidance) for folder in folders]
+        asked = [cores.submit(evaluated, folder, clips, *settings) for folder, settings in runs.items()]
         true = cores.submit(of_true_renders, clips)
-        tallies = [run.result() for run in runs] + [true.result()]
-    heads = ["Pocket", *(["the one before"] if before else []), "true renders"]
+        tallies = [run.result() for run in asked] + [true.result()]
+    heads = [
+        f"{name}, {steps} steps, guidance {guidance:g}"
+        for name, (steps, guidance) in zip(("Pocket", "the one before"), runs.values(), strict=False)
+    ]
     rows = [
-        f"| {clips} held-out prompts, {steps} steps, guidance {guidance:g} | {' | '.join(heads)} |",
-        f"|---{'|---' * len(heads)}|",
+        f"| {clips} held-out prompts | {' | '.join(heads)} | true renders |",
+        f"|---{'|---' * len(tallies)}|",
         *(f"| {what} | {' | '.join(tally.said(what) for tally in tallies)} |" for what in tallies[0].values),
     ]
     print("\n".join(rows))
@@ -254,9 +263,8 @@ def main(clips: int, steps: int, guidance: float, before: Path | None, sheet: Pa
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=60)
-    parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--guidance", type=float, default=3.0)
     parser.add_argument("--before", type=Path, help="folder of another Pocket, judged by the same clips beside it")
+    parser.add_argument("--before-at", type=float, nargs=2, default=(16, 3.0), metavar=("STEPS", "GUIDANCE"))
     parser.add_argument("--sheet", type=Path)
     chosen = parser.parse_args()
-    main(chosen.clips, chosen.steps, chosen.guidance, chosen.before, chosen.sheet)
+    main(chosen.clips, chosen.before, chosen.before_at, chosen.sheet)

@@ -29,11 +29,15 @@ from training.subjects import ACTIONS, SCENES, SUBJECTS, WITH
 NAMES, PLACES = [s.name for s in SUBJECTS], list(SCENES)
 THINGS = ["", *(thing for things in WITH.values() for thing in things)]  # "" where there is none
 SEEN_FOR = 0.4  # of the frames, at least; what is eaten is there for three quarters of a clip
+BESIDE = 0.15  # in units of the world: 0.1 on average under who rides, 0.23 in front of who eats, as the judge sees it
 SIZES = ((128, 128), (128, 224), (224, 128))
 
 
 class Judge(nn.Module):
-    """Frames (B, 3, H, W) in -1..1 to logits of subject, scene and thing, and (x, y, size) in units of the world."""
+    """Frames (B, 3, H, W) in -1..1 to logits of subject, scene and thing, and (x, y, size) in units of the world.
+
+    Last comes where it looked for the thing, (x, y), which nobody taught it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +53,7 @@ class Judge(nn.Module):
         self.scene = nn.Linear(widths[-1], len(PLACES))
         self.thing = nn.Linear(widths[-1], len(THINGS))
 
-    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    def forward(self, frames: torch.Tensor) -> tuple[torch.Tensor, ...]:
         features = self.body(frames)
         rows, columns = features.shape[-2:]
         where = self.heat(features).flatten(2).softmax(-1)  # (B, 2, cells): the subject's place, and the thing's
@@ -57,9 +61,9 @@ class Judge(nn.Module):
         y, x = torch.meshgrid(torch.arange(rows) + 0.5, torch.arange(columns) + 0.5, indexing="ij")
         short = min(rows, columns)
         cells = torch.stack([(x - columns / 2) / short, (y - rows / 2) / short]).flatten(1)
-        place = where[:, 0] @ cells.T
+        place, place_beside = (where @ cells.T).unbind(1)
         track = torch.cat([place, self.size(here)], 1)
-        return self.subject(here), self.scene(features.mean((2, 3))), self.thing(beside), track
+        return self.subject(here), self.scene(features.mean((2, 3))), self.thing(beside), track, place_beside
 
 
 def stills(rng: Random, count: int) -> tuple[torch.Tensor, ...]:
@@ -98,7 +102,7 @@ def train(minutes: float) -> None:
     while stretch.goes_on():
         frames, subjects, scenes, things, tracks = stills(rng, 24)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            subject, scene, thing, track = judge(frames)
+            subject, scene, thing, track, _ = judge(frames)
         loss = F.cross_entropy(subject.float(), subjects) + 0.5 * F.cross_entropy(scene.float(), scenes)
         loss = loss + 0.5 * F.cross_entropy(thing.float(), things)
         trainer.step(loss + 4 * (track.float() - tracks).abs().mean(), stretch.progress)
@@ -116,7 +120,10 @@ def load() -> Judge:
 
 @dataclass(frozen=True)
 class Sight:
-    """What the judge sees in a clip of T frames: by the mean over them, frame by frame, and where, `track` (T, 3)."""
+    """What the judge sees in a clip of T frames: by the mean over them, frame by frame, and where, `track` (T, 3).
+
+    `offset` is how far right of the subject and below it the thing is, while it is seen; None without one.
+    """
 
     subject: str
     scene: str
@@ -124,6 +131,14 @@ class Sight:
     thing: str
     subjects: list[str]
     track: np.ndarray
+    offset: tuple[float, float] | None
+
+    def is_together(self) -> bool:
+        """Whether the thing is where what is done with it wants it: under who rides it, in front of who eats it."""
+        if self.offset is None:
+            return False
+        beside, below = self.offset
+        return below > 0 and abs(beside) < BESIDE if self.action == "rides" else abs(beside) > BESIDE
 
     def landings(self) -> list[int]:
         """The frames at which the subject reaches the ground: where it comes to rest, or each lowest point."""
@@ -139,8 +154,10 @@ class Sight:
 def look(judge: Judge, frames: np.ndarray) -> Sight:
     """Look at a clip, uint8 (T, H, W, 3)."""
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 127.5 - 1
-    subject, scene, things, track = judge(pixels)
+    subject, scene, things, track, beside = judge(pixels)
     thing = _thing(things.softmax(-1).mean(0))
+    is_seen = things.argmax(-1) == THINGS.index(thing)
+    offset = (beside - track[:, :2])[is_seen].median(0).values.tolist() if thing and is_seen.any() else None
     return Sight(
         subject=NAMES[int(subject.softmax(-1).mean(0).argmax())],
         scene=PLACES[int(scene.softmax(-1).mean(0).argmax())],
@@ -148,6 +165,7 @@ def look(judge: Judge, frames: np.ndarray) -> Sight:
         thing=thing,
         subjects=[NAMES[k] for k in subject.argmax(-1).tolist()],
         track=track.numpy(),
+        offset=offset and (offset[0], offset[1]),
     )
 
 
