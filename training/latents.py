@@ -15,7 +15,6 @@ import torch
 from studio.engine import grid
 from training import model, sounds, world
 from training.sources import CACHE
-from training.subjects import subject
 
 REUSE = 20
 POOL = 800
@@ -23,7 +22,7 @@ POOL = 800
 
 @dataclass(frozen=True)
 class Shape:
-    """One kind of batch: aspect ratio and frames; one frame makes a still, without sound."""
+    """One kind of batch: aspect ratio and frames."""
 
     aspect_ratio: str
     num_frames: int
@@ -103,31 +102,15 @@ class Studio:
         seconds, aspect = shape.num_frames / grid.POCKET.frame_rate, out_width / out_height
         pixels, waves, captions, places = [], [], [], []
         for _ in range(count):
-            if shape.num_frames == 1:
-                scenario = self._seen_standing(aspect)
-                at = self.rng.uniform(0.25, 0.75) * scenario.seconds
-                captions.append(world.caption(subject(scenario.subject), scenario.scene, "stays", self.rng))
-                pixels.append(world.render_still(scenario, at, height, width))
-                places.append(where(scenario, shape, np.array([at])))
-            else:
-                scenario = world.imagine(self.rng, seconds, aspect)
-                captions.append(scenario.caption)
-                pixels.append(world.render(scenario, shape.num_frames, height, width))
-                waves.append(torch.from_numpy(sounds.soundtrack(scenario)))
-                places.append(where(scenario, shape, shape.times))
+            scenario = world.imagine(self.rng, seconds, aspect)
+            captions.append(scenario.caption)
+            pixels.append(world.render(scenario, shape.num_frames, height, width))
+            waves.append(torch.from_numpy(sounds.soundtrack(scenario)))
+            places.append(where(scenario, shape, shape.times))
         video = self.encode_video(torch.stack(pixels))
-        audio = (
-            self.encode_audio(torch.stack(waves), shape) if waves else torch.zeros(count, 2, 64, dtype=torch.bfloat16)
-        )
+        audio = self.encode_audio(torch.stack(waves), shape)
         text, mask = self._read(captions)
         return list(zip(video, places, audio, text, mask, strict=True))
-
-    def _seen_standing(self, aspect: float) -> world.Scenario:
-        """A scenario that may be captioned as standing still: that combination is not kept for evaluation either."""
-        while True:
-            scenario = world.imagine(self.rng, 2.0, aspect)
-            if not scenario.thing and not world.is_held_out(scenario.subject, scenario.scene, "stays"):
-                return scenario
 
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
         """(B, 3, T, H, W) in -1..1 to normalised tokens (B, frames * h * w, 64)."""

@@ -1,12 +1,14 @@
 """Trains the joint transformer and its text connectors by flow matching on latents.
 
     python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0] [--warm [--mean third]]
+        [--teacher sixth]
 
 Thinned clips first, then whole ones: a few latent frames at their true times, and of each the subject's tokens with
 some others at their true places, show motion and looks as well as all do, in a third of the tokens (dropping tokens
 in training: MaskDiT, Zheng et al. 2023). With several workers, each is a process with its own data; they average
 their weights every minute, by the steps each has made. The share of clean first frames and clean openings is that
-of the page: text most, a picture often, an extension now and then.
+of the page: text most, a picture often, an extension now and then. With a teacher, other weights in the cache, it
+learns that one's flows with guidance instead, and then does without the second pass that guidance takes.
 """
 
 from __future__ import annotations
@@ -20,13 +22,13 @@ import torch
 from studio.engine import attention
 from training import latents, model
 from training.checkpoint import Stretch
+from training.flows import Noised, Teacher
 from training.latents import Batch, Shape
 from training.optimiser import Trainer
 from training.sources import CACHE
 
 THINNED_UNTIL = 0.4  # of the time; some clips are thinned after that too
 THINNED_LATER = 0.3
-STILLS = 0.03
 SHAPES = {"1:1": 0.43, "16:9": 0.27, "9:16": 0.12, "4:3": 0.05, "3:4": 0.05, "21:9": 0.08}
 LENGTHS = {9: 0.08, 13: 0.22, 25: 0.6, 37: 0.1}
 KEPT_FRAMES = {7: 4, 10: 5}  # of so many latent frames, in a thinned clip
@@ -36,12 +38,13 @@ TOKENS_A_BATCH = 3_600
 AUDIO_WEIGHT = 0.4
 SUBJECT_WEIGHT = 4.0
 MEET_EVERY_S = 60.0
+GUIDANCE = 3.0  # of a teacher's flows
 
 
 def pick(rng: Random, progress: float) -> tuple[Shape, list[int], bool]:
     """The kind of the next batch, which of its latent frames are trained on, and whether on some of their tokens."""
     ratio = rng.choices(list(SHAPES), list(SHAPES.values()))[0]
-    shape = Shape(ratio, 1 if rng.random() < STILLS else rng.choices(list(LENGTHS), list(LENGTHS.values()))[0])
+    shape = Shape(ratio, rng.choices(list(LENGTHS), list(LENGTHS.values()))[0])
     frames = shape.latents[0]
     is_thinned = progress < THINNED_UNTIL or rng.random() < THINNED_LATER
     if not is_thinned or frames not in KEPT_FRAMES:
@@ -84,51 +87,39 @@ def clean_tokens(shape: Shape, kept: torch.Tensor, rng: Random) -> torch.Tensor:
     return kept // (height * width) < openings[:, None]
 
 
+def noise_in_doubt(count: int) -> torch.Tensor:
+    """Levels of noise (count,): mostly heavy ones, since where things are shows through all but the heaviest."""
+    sigma = torch.sigmoid(1.4 * torch.randn(count) + 1.2)
+    return torch.where(torch.rand(count) < 0.1, torch.rand(count), sigma)
+
+
+def noise_in_use(count: int) -> torch.Tensor:
+    """Levels of noise (count,) as often as the shifted schedule comes by them."""
+    part, shift = torch.rand(count), model.scheduler().config["shift"]
+    return shift * part / (1 + (shift - 1) * part)
+
+
 def loss_of(
-    denoiser, connectors, batch: Batch, frames: list[int], is_thinned: bool, rng: Random
+    denoiser, connectors, batch: Batch, frames: list[int], is_thinned: bool, rng: Random, teacher: Teacher | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flow-matching loss of picture and sound, both at one noise level as in use."""
-    count, is_still = len(batch.video), batch.shape.num_frames == 1
-    # Where things are in a clip is decided in heavy noise: its many like tokens show through all but the heaviest.
-    sigma = torch.sigmoid(torch.randn(count) + 0.4 if is_still else 1.4 * torch.randn(count) + 1.2)
-    sigma = torch.where(torch.rand(count) < 0.1, torch.rand(count), sigma)
+    """Flow-matching loss of picture and sound, at one noise level as in use; with a teacher, against its flows."""
+    count = len(batch.video)
+    sigma = noise_in_use(count) if teacher else noise_in_doubt(count)
     kept = kept_tokens(batch, frames, is_thinned, sigma)
     given = clean_tokens(batch.shape, kept, rng)
     video, audio = only(kept, batch.video).float(), batch.audio.float()
     noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
     level = sigma[:, None] * ~given
-    noisy = torch.lerp(video, noise, level[..., None])
-    noisy_audio = torch.lerp(audio, audio_noise, sigma[:, None, None])
-    states, audio_states, _mask = connectors(batch.text, batch.mask, padding_side="left")
-    # One time per clip where nothing is given saves a time embedding per token.
-    times = level if given.any() else sigma[:, None]
-    flow, audio_flow = denoiser(
-        hidden_states=noisy.to(torch.bfloat16),
-        audio_hidden_states=noisy_audio.to(torch.bfloat16),
-        encoder_hidden_states=states,
-        audio_encoder_hidden_states=audio_states,
-        timestep=times * 1000,
-        audio_timestep=sigma * 1000,
-        sigma=sigma * 1000,
-        audio_sigma=sigma * 1000,
-        video_coords=coordinates(denoiser, batch.shape, kept),
-        audio_num_frames=audio.shape[1],
-        isolate_modalities=is_still,
-        use_cross_timestep=True,
-        return_dict=False,
-    )
+    noised = Noised(
+        batch.shape, kept, torch.lerp(video, noise, level[..., None]).to(torch.bfloat16),
+        torch.lerp(audio, audio_noise, sigma[:, None, None]).to(torch.bfloat16), sigma, level,
+    )  # fmt: skip
+    flow, audio_flow = noised.flows(denoiser, connectors, batch.text, batch.mask)
+    true = teacher.flows(noised, batch.text, batch.mask) if teacher else (noise - video, audio_noise - audio)
     # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
     weight = (1 + SUBJECT_WEIGHT * (only(kept, batch.subject) & (sigma[:, None] < PLAIN_TO_SEE))) * ~given
-    square = (flow.float() - (noise - video)).square().mean(-1)
-    seen = (square * weight).sum() / weight.sum()
-    heard = (audio_flow.float() - (audio_noise - audio)).square().mean()
-    return seen, torch.zeros(()) if is_still else heard
-
-
-def coordinates(denoiser, shape: Shape, kept: torch.Tensor) -> torch.Tensor:
-    """Where and when the kept tokens are, as the denoiser's rotary embedding counts it, (B, 3, N, 2)."""
-    whole = denoiser.rope.prepare_video_coords(1, *shape.latents, torch.device("cpu"), fps=12.0)[0]
-    return whole[:, kept].transpose(0, 1)
+    seen = ((flow - true[0]).square().mean(-1) * weight).sum() / weight.sum()
+    return seen, (audio_flow - true[1]).square().mean()
 
 
 class Meeting:
@@ -169,45 +160,65 @@ class Meeting:
                 self.trainer.meet(state["weights"], theirs / (theirs + made))
 
 
-def begin(denoiser, connectors, is_warm: bool, mean_with: str = "") -> None:
-    """Start from the weights in the cache; or from nothing, with last layers of zero for a first guess of zero.
+def begun(start: str, mean_with: str = "") -> tuple[torch.nn.Module, torch.nn.Module]:
+    """Denoiser and connectors in bf16 with the weights `start` of the cache; without a name, from nothing.
 
-    `mean_with` names other weights in the cache, and the mean of both is better than either (model soups, Wortsman et
-    al. 2022).
+    Nothing has last layers of zero, for a first guess of zero. `mean_with` names other weights in the cache, and the
+    mean of both is better than either (model soups, Wortsman et al. 2022).
     """
-    if is_warm:
-        files = [torch.load(CACHE / f"{name}.weights.pt") for name in ("transformer", mean_with) if name]
+    denoiser, connectors = model.transformer(), model.connectors()
+    if start:
+        files = [torch.load(CACHE / f"{name}.weights.pt") for name in (start, mean_with) if name]
         for part, module in (("transformer", denoiser), ("connectors", connectors)):
             both = [file[part] for file in files]
             module.load_state_dict({name: sum(one[name].float() for one in both) / len(both) for name in both[0]})
-        return
-    for last in (denoiser.proj_out, denoiser.audio_proj_out):
-        torch.nn.init.zeros_(last.weight)
-        torch.nn.init.zeros_(last.bias)
-
-
-def train(minutes: float, worker: int, workers: int, spent_minutes: float, is_warm: bool, mean_with: str) -> None:
-    torch.manual_seed(worker)
-    denoiser, connectors = model.transformer(), model.connectors()
-    begin(denoiser, connectors, is_warm, mean_with)
+    else:
+        for last in (denoiser.proj_out, denoiser.audio_proj_out):
+            torch.nn.init.zeros_(last.weight)
+            torch.nn.init.zeros_(last.bias)
     attention.use_on_cpu(denoiser, connectors)
     for module in (denoiser, connectors):
-        module.to(torch.bfloat16).train()
+        module.to(dtype=torch.bfloat16)
+    return denoiser, connectors
+
+
+def compiled(denoiser: torch.nn.Module) -> torch.nn.Module:
+    """Its blocks compiled one by one with open sizes: a step takes three quarters of the time, after two minutes."""
+    for block in denoiser.get_submodule("transformer_blocks").children():
+        block.compile(dynamic=True)
+    return denoiser
+
+
+def taught_by(name: str, samples: latents.Studio) -> Teacher:
+    denoiser, connectors = begun(name)
+    return Teacher(
+        compiled(denoiser).eval().requires_grad_(False),
+        connectors.eval().requires_grad_(False),
+        samples.empty,
+        GUIDANCE,
+    )
+
+
+def train(chosen: argparse.Namespace) -> None:
+    worker = chosen.worker
+    torch.manual_seed(worker)
+    denoiser, connectors = (m.train() for m in begun("transformer" if chosen.warm else "", chosen.mean))
+    compiled(denoiser)
     trainer = Trainer([denoiser, connectors], lr=0.006, small_lr=8e-4, average=0.995)
     name = "transformer" if worker == 0 else f"transformer-{worker}"
-    stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, minutes)
-    stretch.spent_s = stretch.spent_s or spent_minutes * 60
+    stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, chosen.minutes)
+    stretch.spent_s = stretch.spent_s or chosen.spent * 60
     rng = Random(1000 * worker + trainer.steps)
     torch.manual_seed(1000 * worker + trainer.steps)
-    samples, meeting = latents.Studio(rng), Meeting(trainer, worker, workers)
+    samples, meeting = latents.Studio(rng), Meeting(trainer, worker, chosen.workers)
+    teacher = taught_by(chosen.teacher, samples) if chosen.teacher else None
     while stretch.goes_on():
         shape, frames, is_thinned = pick(rng, stretch.progress)
         batch = samples.batch(shape, batch_size(shape, frames, is_thinned))
-        seen, heard = loss_of(denoiser, connectors, batch, frames, is_thinned, rng)
+        seen, heard = loss_of(denoiser, connectors, batch, frames, is_thinned, rng, teacher)
         trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.85)
         meeting.now_and_then()
-        kind = "still" if shape.num_frames == 1 else "clip"
-        stretch.tick(**{kind: seen.item()}, **({"sound": heard.item()} if kind == "clip" else {}))
+        stretch.tick(clip=seen.item(), sound=heard.item())
     stretch.finish(CACHE / f"{name}.weights.pt")
 
 
@@ -219,5 +230,5 @@ if __name__ == "__main__":
     parser.add_argument("--spent", type=float, default=0.0, help="minutes the other workers have trained already")
     parser.add_argument("--warm", action="store_true", help="begin with the weights of an earlier training")
     parser.add_argument("--mean", default="", help="begin with the mean of those and of these other weights")
-    chosen = parser.parse_args()
-    train(chosen.minutes, chosen.worker, chosen.workers, chosen.spent, chosen.warm, chosen.mean)
+    parser.add_argument("--teacher", default="", help="learn from the flows, with guidance, of these weights")
+    train(parser.parse_args())
