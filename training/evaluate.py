@@ -26,6 +26,8 @@ from studio.domain import VideoRequest
 from studio.engine import grid
 from studio.engine.pipeline import Generated, VideoPipeline
 from studio.engine.rows import POCKET
+from studio.media.join import join
+from studio.media.video import Movie
 from training import judge, model, sounds, world
 from training.subjects import SCENES, subject, words
 
@@ -157,7 +159,8 @@ class Evaluation:
     def _gone_on(self, scenario: world.Scenario, ratio: str, clip: np.ndarray) -> dict[str, float]:
         """The clip made a second longer: the jump at the seam, and whether the subject is still there."""
         history = clip[-grid.POCKET.overlap_frames :]
-        longer = self.make(scenario, ratio, 7, history=history, seconds=1.0).frames[len(history) :]
+        more = Movie(self.make(scenario, ratio, 7, history=history, seconds=1.0).frames, grid.POCKET.frame_rate)
+        longer = join(Movie(clip, grid.POCKET.frame_rate), more, len(history)).frames[len(clip) :]
         steps = [apart(a, b) for a, b in pairwise([*clip[-5:]])] + [apart(a, b) for a, b in pairwise([*longer[:5]])]
         usual = float(np.mean(steps))
         is_same = judge.look(self.seer, longer).subject == judge.look(self.seer, clip).subject

@@ -49,6 +49,20 @@ def test_the_new_frames_come_behind_the_old() -> None:
     assert joined.sound.shape == (2, round(49 / 12 * RATE))
 
 
+def test_what_the_model_lost_fades_out_behind_the_seam() -> None:
+    old, new = old_and_new()
+    softer = Movie((new.frames // 8 * 8 + 20).clip(0, 255).astype(np.uint8), 12.0, new.sound, RATE)
+    joined = join(old, softer, OVERLAP).frames.astype(float)
+    plain = np.concatenate([old.frames, softer.frames[OVERLAP:]]).astype(float)
+    usual = np.abs(np.diff(frames(49).astype(float), axis=0)).mean()
+    assert np.abs(plain[25] - plain[24]).mean() > 2 * usual
+    assert np.abs(joined[25] - joined[24]).mean() < 1.3 * usual
+    away = np.abs(joined - plain).mean((1, 2, 3))
+    assert away[:25].max() == 0
+    assert np.all(np.diff(away[25:30]) < 0)
+    assert away[30:].max() == 0
+
+
 def test_a_sine_that_goes_on_is_heard_without_a_hole_or_a_bump() -> None:
     old, new = old_and_new()
     joined = join(old, new, OVERLAP)
