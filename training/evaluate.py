@@ -28,7 +28,8 @@ from studio.engine.pipeline import Generated, VideoPipeline
 from studio.engine.rows import POCKET
 from studio.media.join import join
 from studio.media.video import Movie
-from training import judge, model, sounds, world
+from training import judge, listener, model, sounds, world
+from training.sources import CACHE
 from training.subjects import SCENES, subject, words
 
 RATIOS = ("16:9", "1:1", "9:16")
@@ -100,7 +101,8 @@ class Evaluation:
     """One Pocket, and the judge of it."""
 
     def __init__(self, folder: Path, steps: int, guidance: float) -> None:
-        self.pipeline, self.seer, self.tally = VideoPipeline(folder), judge.load(), Tally()
+        self.pipeline, self.judges, self.tally = VideoPipeline(folder), load_judges(), Tally()
+        self.seer = self.judges[0]
         self.steps, self.guidance = steps, guidance
         self.pipeline.load()
 
@@ -119,7 +121,7 @@ class Evaluation:
             made = self.make(scenario, RATIOS[k % 3], k)
             self.tally.clips.append(made.frames)
             assert made.sound is not None
-            self.tally.add(found(self.seer, scenario, made.frames, made.sound))
+            self.tally.add(found(self.judges, scenario, made.frames, made.sound))
         for k, scenario in enumerate(scenarios[:FEWER]):
             for way, (steps, guidance) in WAYS.items():
                 seen = judge.look(
@@ -171,14 +173,22 @@ class Evaluation:
         }
 
 
-def found(seer: judge.Judge, scenario: world.Scenario, frames: np.ndarray, sound: np.ndarray) -> dict[str, float]:
+def load_judges() -> tuple[judge.Judge, listener.Listener]:
+    return judge.load(), listener.load()
+
+
+def found(
+    judges: tuple[judge.Judge, listener.Listener], scenario: world.Scenario, frames: np.ndarray, sound: np.ndarray
+) -> dict[str, float]:
     """Of one clip: 1 or 0 for what is right or not, or a share, or a number of frames."""
-    sight = judge.look(seer, frames)
+    sight, (voice, place) = judge.look(judges[0], frames), listener.listen(judges[1], sound)
     values: dict[str, float] = {
         "subject": sight.subject == scenario.subject,
         "subject, in single frames": float(np.mean([seen == scenario.subject for seen in sight.subjects])),
         "scene": sight.scene == scenario.scene,
         "action": judge.same_action(sight.action, scenario.action),
+        "the subject's voice heard": voice == subject(scenario.subject).voice,
+        "the scene heard": place == scenario.scene,
     }
     if scenario.thing:
         are_both_seen = sight.subject == scenario.subject and sight.thing == scenario.thing
@@ -235,13 +245,22 @@ def evaluated(folder: Path, clips: int, steps: int, guidance: float) -> Tally:
 def of_true_renders(clips: int) -> Tally:
     """What the judge finds in the world itself."""
     torch.set_num_threads(1)
-    seer, tally = judge.load(), Tally()
+    judges, tally = load_judges(), Tally()
     for k, scenario in enumerate(held_out(clips)):
-        tally.add(found(seer, scenario, rendered(scenario, RATIOS[k % 3]), sounds.soundtrack(scenario)))
+        tally.add(found(judges, scenario, rendered(scenario, RATIOS[k % 3]), sounds.soundtrack(scenario)))
     return tally
 
 
+def learn_to_judge() -> None:
+    """Train the judges that the cache lacks."""
+    for name, module, minutes in (("judge", judge, 9), ("listener", listener, 5)):
+        if not (CACHE / f"{name}.weights.pt").exists():
+            print(f"There is no {name} yet; it learns for {minutes} minutes.", flush=True)
+            module.train(minutes)
+
+
 def main(clips: int, before: Path | None, before_at: tuple[float, float], sheet: Path | None) -> None:
+    learn_to_judge()
     own = POCKET.default_steps, POCKET.default_guidance
     runs = {model.POCKET: own} | ({before: (int(before_at[0]), before_at[1])} if before else {})
     with ProcessPoolExecutor(2, get_context("spawn")) as cores:
