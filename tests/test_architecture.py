@@ -47,7 +47,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "studio.bench_gpu": {"studio.bench_sizes", "studio.engine", "studio.domain"},
     "studio.bench_sizes": {"studio.engine", "studio.domain"},
     "studio.deploy": {"studio.domain"},
-    "training": {"studio.engine", "studio.domain"},
+    "training": {"studio.engine", "studio.media", "studio.domain"},
 }  # fmt: skip
 MAY_LOAD_HEAVY = {"studio.engine", "studio.bench", "studio.bench_gpu", "training"}
 MAY_LOAD_HEAVY_AT_TOP = {"training"}
