@@ -138,8 +138,8 @@ class VideoRequest:
     aspect_ratio: str = "16:9"
     seconds: float = 2.0
     seed: int = NEW_SEED
-    num_inference_steps: int = 16
-    guidance_scale: float = 3.0
+    num_inference_steps: int = 8
+    guidance_scale: float = 1.0
     sound: bool = True
     model: str = "pocket"
     picture: str | None = None

@@ -54,7 +54,7 @@ def assert_one_sentence(text: str) -> None:
     [
         {},
         {"prompt": "x" * LIMITS.max_prompt_chars},
-        {"negative_prompt": "blurry"},
+        {"negative_prompt": "blurry", "guidance_scale": 3.0},
         {"seconds": LIMITS.min_seconds},
         {"seconds": LIMITS.max_seconds},
         {"seconds": 2},

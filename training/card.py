@@ -35,8 +35,8 @@ clip = pipe(
     height=128,
     num_frames=25,
     frame_rate=12.0,
-    num_inference_steps=16,
-    guidance_scale=3.0,
+    num_inference_steps=8,
+    guidance_scale=1.0,
     stg_scale=0.0,
     modality_scale=1.0,
     guidance_rescale=0.0,
@@ -71,16 +71,12 @@ net trained on the art alone, never on Pocket's output; its own score on true re
 than a person: it knows that there are only {subjects} subjects. One exception to "never saw": of the prompts whose
 subject only stays, stills may have been seen in the first stretch.
 
-On 36 prompts of the first fifty subjects, ten scenes and ten actions alone, which are all that the Pocket before this
-one knew, both have the subject right in 94 %, and in single frames 81 (before: 78) %, the action in 89 (86) % and the
-scene in all.
-
 {quality}
 
 ## Limits
 
-- It is young: its transformer had six stretches, eleven hours in all, on one core and a bit; half of its subjects and
-  scenes it has known for the last of them only. Scenes and motion are nearly always right. Subjects have their colours
+- It is young: its transformer had seven stretches, twelve hours in all, on two cores at most; half of its subjects and
+  scenes it has known for the last two of them only. Scenes and motion are nearly always right. Subjects have their colours
   and mostly their shapes; what has legs or fine parts (a cow, a horse, a unicorn, a motorcycle) is a pattern of its
   colours that a person has to guess.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and

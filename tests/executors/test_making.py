@@ -162,11 +162,11 @@ def test_latents_that_cannot_be_used_are_made_again(
 def test_a_bad_clip_is_made_again_with_safer_settings(executor: LocalExecutor, tmp_path: Path) -> None:
     asked, plain = task(tmp_path / "asked", WILD), task(tmp_path / "plain", replace(REQUEST, seed=0))
     made = run(executor, asked)
-    assert made.changed == {"guidance_scale": 3.0, "num_inference_steps": 2, "seed": 0}
+    assert made.changed == {"guidance_scale": 1.0, "num_inference_steps": 2, "seed": 0}
     assert made.steps_done == 2
     assert made.note == (
         "The first try came out broken, with values that are no numbers, "
-        "so it was made again with guidance 3, 2 steps and seed 0."
+        "so it was made again with guidance 1, 2 steps and seed 0."
     )
     recipe = read_recipe(asked.target)
     assert recipe is not None
@@ -209,7 +209,7 @@ def test_what_comes_out_bad_twice_is_not_kept(
         run(executor, asked)
     assert not isinstance(raised.value, Unfinished)
     assert str(raised.value) == (
-        f"The clip {reason}; made again with guidance 3, 2 steps and seed 6 it {reason}. "
+        f"The clip {reason}; made again with guidance 1, 2 steps and seed 6 it {reason}. "
         "Please try another prompt or seed."
     )
     assert list(tmp_path.iterdir()) == []

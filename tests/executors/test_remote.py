@@ -62,7 +62,9 @@ def test_a_clip_of_a_server_is_a_clip_like_others(house: Studio, videos: Videos,
     assert house.obstacle(card) == ""
     assert "sent the prompt and the picture" in card.description
     Image.new("RGB", (200, 100), "red").save(tmp_path / "red.png")
-    request = asked("fine weather", negative_prompt="rain", picture=visit.keep_picture(tmp_path / "red.png"))
+    request = asked(
+        "fine weather", guidance_scale=3.0, negative_prompt="rain", picture=visit.keep_picture(tmp_path / "red.png")
+    )
     job = visit.watch(visit.submit(request).id, 60)
     assert isinstance(job.state, Done), job.state
     clip = visit.clip(job.state.clip)

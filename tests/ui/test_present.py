@@ -136,11 +136,12 @@ def test_clip_shows_its_facts_and_addresses(tmp_path: Path) -> None:
 
 def test_clip_shows_what_it_took_and_what_became_of_it(tmp_path: Path) -> None:
     made = Made(224, 128, 25, 12.0, True, 3.4, steps_done=6, energy_wh=0.0213, note="It was made smaller.")
-    view = present.clip_view(Clip(ID, VideoRequest("a cat", seed=7), 1000.0, made, "a.mp4", "a.jpg"), tmp_path)
+    asked = VideoRequest("a cat", seed=7, num_inference_steps=16)
+    view = present.clip_view(Clip(ID, asked, 1000.0, made, "a.mp4", "a.jpg"), tmp_path)
     assert view["facts"].endswith("made in 3 s · 0.021 Wh (estimated) · stopped at step 6 of 16")
     assert view["note"] == "It was made smaller."
     whole = replace(made, steps_done=16, is_energy_measured=True)
-    view = present.clip_view(Clip(ID, VideoRequest("a cat"), 1000.0, whole, "a.mp4", "a.jpg"), tmp_path)
+    view = present.clip_view(Clip(ID, asked, 1000.0, whole, "a.mp4", "a.jpg"), tmp_path)
     assert view["facts"].endswith("made in 3 s · 0.021 Wh (measured)")
 
 

@@ -10,6 +10,7 @@ from playwright.sync_api import expect
 from running import Visitor
 
 from studio.domain import Phase, VideoRequest
+from studio.engine import rows
 from studio.store.runs import Run
 from studio.ui import wording
 
@@ -36,7 +37,7 @@ def test_what_is_drawn_can_be_kept(house: House, visit: Visit) -> None:
     visitor.expect_ready(1)
     expect(visitor.page.get_by_role("button", name=STAGE["keep"])).to_be_hidden()
     for facts in (visitor.stage.locator(".fb-facts"), visitor.cards.locator(".fb-facts")):
-        expect(facts).to_contain_text(wording.stopped_at(1, 16))
+        expect(facts).to_contain_text(wording.stopped_at(1, rows.POCKET.default_steps))
 
 
 def test_keeping_is_not_offered_while_waiting_and_stop_still_stops(house: House, visit: Visit) -> None:

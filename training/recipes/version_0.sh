@@ -44,6 +44,18 @@ python -m training.transformer --minutes 104 --worker 0 --workers 2 --warm &
 python -m training.judge --minutes 9
 python -m training.transformer --minutes 104 --worker 1 --workers 2 --spent 15 --warm
 wait
+# The seventh, in two parts on both cores: 42 minutes more of the same, and then the flows of what came out of that with
+# guidance, so that a step takes one pass.
+rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
+python -m training.transformer --minutes 42 --worker 0 --workers 2 --warm &
+python -m training.transformer --minutes 42 --worker 1 --workers 2 --warm
+wait
+cp "$cache"/transformer.weights.pt "$cache"/seventh.weights.pt
+rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
+python -m training.transformer --minutes 36 --worker 0 --workers 2 --warm --teacher seventh &
+python -m training.transformer --minutes 36 --worker 1 --workers 2 --warm --teacher seventh
+wait
+python -m training.listener --minutes 5
 python -m training.publish
 python -m training.evaluate --clips 48
 python -m training.card
