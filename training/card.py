@@ -76,9 +76,9 @@ subject only stays, stills may have been seen in the first stretch.
 ## Limits
 
 - It is young: its transformer had seven stretches, twelve hours in all, on two cores at most; half of its subjects and
-  scenes it has known for the last two of them only. Scenes and motion are nearly always right. Subjects have their colours
-  and mostly their shapes; what has legs or fine parts (a cow, a horse, a unicorn, a motorcycle) is a pattern of its
-  colours that a person has to guess.
+  scenes it has known for the last two of them only. Scenes and motion are nearly always right. Subjects have their
+  colours and mostly their shapes; what has legs or fine parts (a cow, a horse, a unicorn, a motorcycle) is a pattern of
+  its colours that a person has to guess.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject comes in one size, faces as its art does unless it goes the other way, and moves at one speed: a world with

@@ -1,7 +1,9 @@
 """The flows of the joint denoiser, as the pipeline asks for them in use: of a model that learns, and of a teacher's.
 
 A teacher's flows with guidance, learned by a model that then needs one pass where guidance takes two, are the first
-half of what Meng et al. 2023 (arXiv 2210.03142) do; nothing in it is random, so it is learned in minutes.
+half of what Meng et al. 2023 (arXiv 2210.03142) do; nothing in it is random, so it is learned in minutes. A model that
+needs one pass already goes on learning from the world by being its own guide (model guidance, Tang et al. 2025, arXiv
+2502.12154).
 """
 
 from __future__ import annotations
@@ -57,20 +59,37 @@ class Noised:
 
 
 @dataclass(frozen=True)
-class Teacher:
-    """Frozen modules, and the text states (1, 32, 1152) and mask (1, 32) of no words at all."""
+class Guide:
+    """Modules, and the text states (1, 32, 1152) and mask (1, 32) of no words at all."""
 
     denoiser: torch.nn.Module
     connectors: torch.nn.Module
     empty: tuple[torch.Tensor, torch.Tensor]
     guidance: float
 
+    def without_words(self, noised: Noised) -> Flows:
+        text, mask = (each.expand(len(noised.video), *each.shape[1:]) for each in self.empty)
+        return noised.flows(self.denoiser, self.connectors, text, mask)
+
+
+class Teacher(Guide):
+    """Frozen modules, whose flows with guidance another learns."""
+
     @torch.no_grad()
-    def flows(self, noised: Noised, text: torch.Tensor, mask: torch.Tensor) -> Flows:
-        """With guidance, as `Noised.flows`; where the text is the empty one, that makes no difference."""
-        count = len(text)
-        told = noised.flows(self.denoiser, self.connectors, text, mask)
-        empty = noised.flows(
-            self.denoiser, self.connectors, self.empty[0].expand(count, -1, -1), self.empty[1].expand(count, -1)
-        )
-        return torch.lerp(empty[0], told[0], self.guidance), torch.lerp(empty[1], told[1], self.guidance)
+    def aims(self, noised: Noised, text: torch.Tensor, mask: torch.Tensor, told: Flows, true: Flows) -> Flows:
+        """As `Noised.flows`, whatever the learner has `told`; no words make no difference where there are none."""
+        with_words, empty = noised.flows(self.denoiser, self.connectors, text, mask), self.without_words(noised)
+        return torch.lerp(empty[0], with_words[0], self.guidance), torch.lerp(empty[1], with_words[1], self.guidance)
+
+
+class Itself(Guide):
+    """The modules that learn, which keep what they know of guidance while they learn from the true flows."""
+
+    @torch.no_grad()
+    def aims(self, noised: Noised, text: torch.Tensor, mask: torch.Tensor, told: Flows, true: Flows) -> Flows:
+        """With the true flows c, those without words e and w = 1 - 1 / guidance, c + w (told - e).
+
+        It is what was told where that is e + guidance (c - e).
+        """
+        empty, share = self.without_words(noised), 1 - 1 / self.guidance
+        return true[0] + share * (told[0] - empty[0]), true[1] + share * (told[1] - empty[1])

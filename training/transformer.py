@@ -1,14 +1,15 @@
 """Trains the joint transformer and its text connectors by flow matching on latents.
 
     python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0] [--warm [--mean third]]
-        [--teacher sixth]
+        [--teacher sixth | --guided]
 
 Thinned clips first, then whole ones: a few latent frames at their true times, and of each the subject's tokens with
 some others at their true places, show motion and looks as well as all do, in a third of the tokens (dropping tokens
 in training: MaskDiT, Zheng et al. 2023). With several workers, each is a process with its own data; they average
 their weights every minute, by the steps each has made. The share of clean first frames and clean openings is that
 of the page: text most, a picture often, an extension now and then. With a teacher, other weights in the cache, it
-learns that one's flows with guidance instead, and then does without the second pass that guidance takes.
+learns that one's flows with guidance instead, and then does without the second pass that guidance takes. Guided, it
+goes on from such weights in the world itself, and keeps what they know of guidance.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import torch
 from studio.engine import attention
 from training import latents, model
 from training.checkpoint import Stretch
-from training.flows import Noised, Teacher
+from training.flows import Itself, Noised, Teacher
 from training.latents import Batch, Shape
 from training.optimiser import Trainer
 from training.sources import CACHE
@@ -38,7 +39,7 @@ TOKENS_A_BATCH = 3_600
 AUDIO_WEIGHT = 0.4
 SUBJECT_WEIGHT = 4.0
 MEET_EVERY_S = 60.0
-GUIDANCE = 3.0  # of a teacher's flows
+GUIDANCE = 3.0  # of what a guide aims at
 
 
 def pick(rng: Random, progress: float) -> tuple[Shape, list[int], bool]:
@@ -100,11 +101,17 @@ def noise_in_use(count: int) -> torch.Tensor:
 
 
 def loss_of(
-    denoiser, connectors, batch: Batch, frames: list[int], is_thinned: bool, rng: Random, teacher: Teacher | None = None
+    denoiser,
+    connectors,
+    batch: Batch,
+    frames: list[int],
+    is_thinned: bool,
+    rng: Random,
+    guide: Teacher | Itself | None = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flow-matching loss of picture and sound, at one noise level as in use; with a teacher, against its flows."""
+    """Flow-matching loss of picture and sound, at one noise level as in use; with a guide, against its aims."""
     count = len(batch.video)
-    sigma = noise_in_use(count) if teacher else noise_in_doubt(count)
+    sigma = noise_in_use(count) if isinstance(guide, Teacher) else noise_in_doubt(count)
     kept = kept_tokens(batch, frames, is_thinned, sigma)
     given = clean_tokens(batch.shape, kept, rng)
     video, audio = only(kept, batch.video).float(), batch.audio.float()
@@ -115,7 +122,9 @@ def loss_of(
         torch.lerp(audio, audio_noise, sigma[:, None, None]).to(torch.bfloat16), sigma, level,
     )  # fmt: skip
     flow, audio_flow = noised.flows(denoiser, connectors, batch.text, batch.mask)
-    true = teacher.flows(noised, batch.text, batch.mask) if teacher else (noise - video, audio_noise - audio)
+    true = noise - video, audio_noise - audio
+    if guide:
+        true = guide.aims(noised, batch.text, batch.mask, (flow, audio_flow), true)
     # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
     weight = (1 + SUBJECT_WEIGHT * (only(kept, batch.subject) & (sigma[:, None] < PLAIN_TO_SEE))) * ~given
     seen = ((flow - true[0]).square().mean(-1) * weight).sum() / weight.sum()
@@ -189,14 +198,10 @@ def compiled(denoiser: torch.nn.Module) -> torch.nn.Module:
     return denoiser
 
 
-def taught_by(name: str, samples: latents.Studio) -> Teacher:
+def teacher(name: str, samples: latents.Studio) -> Teacher:
     denoiser, connectors = begun(name)
-    return Teacher(
-        compiled(denoiser).eval().requires_grad_(False),
-        connectors.eval().requires_grad_(False),
-        samples.empty,
-        GUIDANCE,
-    )
+    compiled(denoiser).eval().requires_grad_(False)
+    return Teacher(denoiser, connectors.eval().requires_grad_(False), samples.empty, GUIDANCE)
 
 
 def train(chosen: argparse.Namespace) -> None:
@@ -211,11 +216,13 @@ def train(chosen: argparse.Namespace) -> None:
     rng = Random(1000 * worker + trainer.steps)
     torch.manual_seed(1000 * worker + trainer.steps)
     samples, meeting = latents.Studio(rng), Meeting(trainer, worker, chosen.workers)
-    teacher = taught_by(chosen.teacher, samples) if chosen.teacher else None
+    guide = teacher(chosen.teacher, samples) if chosen.teacher else None
+    if chosen.guided:
+        guide = Itself(denoiser, connectors, samples.empty, GUIDANCE)
     while stretch.goes_on():
         shape, frames, is_thinned = pick(rng, stretch.progress)
         batch = samples.batch(shape, batch_size(shape, frames, is_thinned))
-        seen, heard = loss_of(denoiser, connectors, batch, frames, is_thinned, rng, teacher)
+        seen, heard = loss_of(denoiser, connectors, batch, frames, is_thinned, rng, guide)
         trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.85)
         meeting.now_and_then()
         stretch.tick(clip=seen.item(), sound=heard.item())
@@ -230,5 +237,7 @@ if __name__ == "__main__":
     parser.add_argument("--spent", type=float, default=0.0, help="minutes the other workers have trained already")
     parser.add_argument("--warm", action="store_true", help="begin with the weights of an earlier training")
     parser.add_argument("--mean", default="", help="begin with the mean of those and of these other weights")
-    parser.add_argument("--teacher", default="", help="learn from the flows, with guidance, of these weights")
+    way = parser.add_mutually_exclusive_group()
+    way.add_argument("--teacher", default="", help="learn from the flows, with guidance, of these weights")
+    way.add_argument("--guided", action="store_true", help="keep what the weights have learned of guidance")
     train(parser.parse_args())

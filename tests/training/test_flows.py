@@ -1,4 +1,4 @@
-"""A teacher's flows, on a denoiser of one narrow layer with random weights."""
+"""A guide's flows and aims, on a denoiser of one narrow layer with random weights."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from training import model
-from training.flows import Noised, Teacher
+from training.flows import Itself, Noised, Teacher
 from training.latents import Shape
 
 CLIPS, AUDIO_TOKENS = 2, 12
@@ -42,7 +42,8 @@ def test_a_teacher_goes_on_from_no_words_past_the_words(modules, noised: Noised)
     told, empty = words(CLIPS), words(1)
     with_words = noised.flows(*modules, *told)
     without = noised.flows(*modules, empty[0].expand(CLIPS, -1, -1), empty[1].expand(CLIPS, -1))
-    for found, its, other in zip(Teacher(*modules, empty, 3.0).flows(noised, *told), with_words, without, strict=True):
+    aims = Teacher(*modules, empty, 3.0).aims(noised, *told, without, without)
+    for found, its, other in zip(aims, with_words, without, strict=True):
         assert found.shape[:2] == its.shape[:2]
         assert (its - other).abs().max() > 0.01
         torch.testing.assert_close(found, other + 3 * (its - other), rtol=1e-3, atol=1e-3)
@@ -51,8 +52,20 @@ def test_a_teacher_goes_on_from_no_words_past_the_words(modules, noised: Noised)
 def test_where_nothing_is_said_there_is_no_guidance(modules, noised: Noised) -> None:
     empty = words(1)
     of_all = empty[0].expand(CLIPS, -1, -1), empty[1].expand(CLIPS, -1)
-    for found, plain in zip(
-        Teacher(*modules, empty, 3.0).flows(noised, *of_all), noised.flows(*modules, *of_all), strict=True
-    ):
-        torch.testing.assert_close(found, plain, rtol=1e-4, atol=1e-4)
-        assert not found.requires_grad
+    plain, true = noised.flows(*modules, *of_all), noised.flows(*modules, *words(CLIPS))
+    for guide, due in ((Teacher(*modules, empty, 3.0), plain), (Itself(*modules, empty, 3.0), true)):
+        for found, its in zip(guide.aims(noised, *of_all, plain, true), due, strict=True):
+            torch.testing.assert_close(found, its, rtol=1e-4, atol=1e-4)
+            assert not found.requires_grad
+
+
+@torch.no_grad()
+def test_who_guides_itself_rests_where_guidance_is_learned(modules, noised: Noised) -> None:
+    told, empty = words(CLIPS), words(1)
+    true = noised.flows(*modules, *told)
+    learned = Teacher(*modules, empty, 3.0).aims(noised, *told, true, true)
+    itself = Itself(*modules, empty, 3.0)
+    for aim, there in zip(itself.aims(noised, *told, learned, true), learned, strict=True):
+        torch.testing.assert_close(aim, there, rtol=1e-3, atol=1e-3)
+    for aim, data, there in zip(itself.aims(noised, *told, true, true), true, learned, strict=True):
+        assert (aim - there).abs().mean() < (data - there).abs().mean()
