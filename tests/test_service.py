@@ -298,7 +298,7 @@ def test_hostile_requests_get_a_sentence(studio: Studio, visit: Visit, value: An
     [
         ({"prompt": " "}, "it is empty"),
         ({"prompt": "half \ud83d"}, "Character 6 of the prompt is broken: half of a pair"),
-        ({"negative_prompt": "\udc4d"}, "Character 1 of the negative prompt is broken"),
+        ({"negative_prompt": "\udc4d", "guidance_scale": 3.0}, "Character 1 of the negative prompt is broken"),
         ({"prompt": "x" * 1001}, "1000 characters at most; this one has 1001"),
         ({"num_inference_steps": 0}, "number of steps must be a whole number from 1 to 50; 0 is outside"),
         ({"seconds": 99}, "length in seconds must be a number from 1 to 3; 99 is outside"),
