@@ -204,7 +204,7 @@ class VideoRequest:
             raise StudioError("A clip that ends with a picture starts from one too; this request has only the last.")
         if is_negative and self.guidance_scale <= 1:
             raise StudioError(
-                f"A negative prompt works through guidance above 1; at {self.guidance_scale:g} it would be passed over. "
+                f"A negative prompt works through guidance above 1; at {self.guidance_scale:g} it would do nothing. "
                 "Please raise the guidance, or leave it empty."
             )
 
