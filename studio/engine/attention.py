@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     Rotary = tuple[Tensor, Tensor]
 
 
+LARGE = 2**17  # pairs of tokens; of fewer, as of picture with sound or words, torch's kernel makes less ado
+
+
 class MatmulAttention:
     """A drop-in for diffusers' `LTX2AudioVideoAttnProcessor` (split rotary embedding, no gates).
 
@@ -52,11 +55,12 @@ def _heads(x: Tensor, heads: int) -> Tensor:
 
 
 def _rotate(x: Tensor, rotary: Rotary) -> Tensor:
-    cos, sin = (part.to(x.dtype) for part in rotary)
-    first, second = x.chunk(2, dim=-1)
     import torch  # slow to import, so only where a model is already loaded
 
-    return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
+    cos, sin = (part.to(x.dtype) for part in rotary)
+    first, second = x.chunk(2, dim=-1)
+    turned = (first * cos).addcmul_(second, sin, value=-1), (second * cos).addcmul_(first, sin)
+    return torch.cat(turned, dim=-1)
 
 
 def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
@@ -64,15 +68,17 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> T
 
     # What is compiled can't look at numbers, and adding nothing costs it nothing.
     is_compiling = torch.compiler.is_compiling()
-    if mask is not None and not is_compiling and not mask.any():
-        mask = None
+    if mask is not None:
+        mask = mask[:, None] if is_compiling or mask.any() else None
     if is_compiling or torch.is_grad_enabled():
-        return _weighted(query, key, value, None if mask is None else mask[:, None])
+        return _weighted(query, key, value, mask)
     batch, heads, length, width = query.shape
+    if length * key.shape[2] < LARGE:
+        return torch.nn.functional.scaled_dot_product_attention(query, key, value, mask, scale=1.0)
     mixed = query.new_empty(batch, length, heads, width)
     for clip in range(batch):
         for head in range(heads):
-            own = None if mask is None else mask[clip]
+            own = None if mask is None else mask[clip, 0]
             mixed[clip, :, head] = _weighted(query[clip, head], key[clip, head], value[clip, head], own)
     return mixed.transpose(1, 2)
 

@@ -28,6 +28,12 @@ def given(is_masked: bool) -> dict[str, torch.Tensor]:
     return {name: each.bfloat16() for name, each in (states | ({"attention_mask": mask} if is_masked else {})).items()}
 
 
+@pytest.fixture(autouse=True, params=["few", "many"])
+def pairs(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few tokens and many go different ways."""
+    monkeypatch.setattr(attention, "LARGE", 2**17 if request.param == "few" else 1)
+
+
 @pytest.mark.parametrize("is_masked", [False, True])
 def test_it_is_diffusers_own_within_rounding(module: LTX2Attention, is_masked: bool) -> None:
     asked = given(is_masked)
@@ -42,7 +48,7 @@ def test_it_is_diffusers_own_within_rounding(module: LTX2Attention, is_masked: b
 
 @pytest.mark.parametrize("is_masked", [False, True])
 def test_it_is_the_same_in_training(module: LTX2Attention, is_masked: bool) -> None:
-    """Head by head in use, all heads at once where gradients are wanted."""
+    """All heads at once, where gradients are wanted."""
     attention.use_on_cpu(module)
     asked = given(is_masked)
     with torch.no_grad():
