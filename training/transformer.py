@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import dataclass
 from random import Random
 
 import torch
@@ -23,7 +24,7 @@ import torch
 from studio.engine import attention
 from training import latents, model
 from training.checkpoint import Stretch
-from training.flows import Itself, Noised, Teacher
+from training.flows import Flows, Itself, Noised, Teacher
 from training.latents import Batch, Shape
 from training.optimiser import Trainer
 from training.sources import CACHE
@@ -100,35 +101,36 @@ def noise_in_use(count: int) -> torch.Tensor:
     return shift * part / (1 + (shift - 1) * part)
 
 
-def loss_of(
-    denoiser,
-    connectors,
-    batch: Batch,
-    frames: list[int],
-    is_thinned: bool,
-    rng: Random,
-    guide: Teacher | Itself | None = None,
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Flow-matching loss of picture and sound, at one noise level as in use; with a guide, against its aims."""
-    count = len(batch.video)
-    sigma = noise_in_use(count) if isinstance(guide, Teacher) else noise_in_doubt(count)
-    kept = kept_tokens(batch, frames, is_thinned, sigma)
-    given = clean_tokens(batch.shape, kept, rng)
-    video, audio = only(kept, batch.video).float(), batch.audio.float()
-    noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
-    level = sigma[:, None] * ~given
-    noised = Noised(
-        batch.shape, kept, torch.lerp(video, noise, level[..., None]).to(torch.bfloat16),
-        torch.lerp(audio, audio_noise, sigma[:, None, None]).to(torch.bfloat16), sigma, level,
-    )  # fmt: skip
-    flow, audio_flow = noised.flows(denoiser, connectors, batch.text, batch.mask)
-    true = noise - video, audio_noise - audio
-    if guide:
-        true = guide.aims(noised, batch.text, batch.mask, (flow, audio_flow), true)
-    # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
-    weight = (1 + SUBJECT_WEIGHT * (only(kept, batch.subject) & (sigma[:, None] < PLAIN_TO_SEE))) * ~given
-    seen = ((flow - true[0]).square().mean(-1) * weight).sum() / weight.sum()
-    return seen, (audio_flow - true[1]).square().mean()
+@dataclass(frozen=True)
+class Lesson:
+    """What learns, and what of: denoiser and connectors, how much each latent channel counts (64,), and a guide."""
+
+    denoiser: torch.nn.Module
+    connectors: torch.nn.Module
+    importance: torch.Tensor
+    guide: Teacher | Itself | None = None
+
+    def losses(self, batch: Batch, frames: list[int], is_thinned: bool, rng: Random) -> Flows:
+        """Flow-matching loss of picture and sound, at one noise level as in use; with a guide, against its aims."""
+        count = len(batch.video)
+        sigma = noise_in_use(count) if isinstance(self.guide, Teacher) else noise_in_doubt(count)
+        kept = kept_tokens(batch, frames, is_thinned, sigma)
+        given = clean_tokens(batch.shape, kept, rng)
+        video, audio = only(kept, batch.video).float(), batch.audio.float()
+        noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
+        level = sigma[:, None] * ~given
+        noised = Noised(
+            batch.shape, kept, torch.lerp(video, noise, level[..., None]).to(torch.bfloat16),
+            torch.lerp(audio, audio_noise, sigma[:, None, None]).to(torch.bfloat16), sigma, level,
+        )  # fmt: skip
+        told = noised.flows(self.denoiser, self.connectors, batch.text, batch.mask)
+        true = noise - video, audio_noise - audio
+        if self.guide:
+            true = self.guide.aims(noised, batch.text, batch.mask, told, true)
+        # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
+        weight = (1 + SUBJECT_WEIGHT * (only(kept, batch.subject) & (sigma[:, None] < PLAIN_TO_SEE))) * ~given
+        seen = ((told[0] - true[0]).square() * self.importance).mean(-1)
+        return (seen * weight).sum() / weight.sum(), (told[1] - true[1]).square().mean()
 
 
 class Meeting:
@@ -219,10 +221,11 @@ def train(chosen: argparse.Namespace) -> None:
     guide = teacher(chosen.teacher, samples) if chosen.teacher else None
     if chosen.guided:
         guide = Itself(denoiser, connectors, samples.empty, GUIDANCE)
+    lesson = Lesson(denoiser, connectors, samples.importance(), guide)
     while stretch.goes_on():
         shape, frames, is_thinned = pick(rng, stretch.progress)
         batch = samples.batch(shape, batch_size(shape, frames, is_thinned))
-        seen, heard = loss_of(denoiser, connectors, batch, frames, is_thinned, rng, guide)
+        seen, heard = lesson.losses(batch, frames, is_thinned, rng)
         trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.85)
         meeting.now_and_then()
         stretch.tick(clip=seen.item(), sound=heard.item())
