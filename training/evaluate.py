@@ -34,6 +34,12 @@ from training.subjects import SCENES, subject, words
 
 RATIOS = ("16:9", "1:1", "9:16")
 FEWER = 24  # clips are enough for what takes a clip more
+SEEDS = 8  # of each of these
+TYPED_FIRST = {  # prompt -> subject, scene (none is asked for where it is empty), action and thing in it
+    "a cat surfing on a rainbow": ("cat", "rainbow", "surfs", ""),
+    "a dragon soaring over a cityscape": ("dragon", "city", "surfs", ""),
+    "a unicorn eating spaghetti": ("unicorn", "", "eats", "spaghetti"),
+}
 WAYS = {"4 steps without guidance": (4, 1.0), "32 steps with guidance 3": (32, 3.0)}
 
 
@@ -106,10 +112,9 @@ class Evaluation:
         self.steps, self.guidance = steps, guidance
         self.pipeline.load()
 
-    def make(self, scenario: world.Scenario | None, ratio: str, seed: int, **given: Any) -> Generated:
-        """A clip of the scenario's plain caption, or without words."""
+    def make(self, prompt: str, ratio: str, seed: int, **given: Any) -> Generated:
         request = VideoRequest(
-            plain_caption(scenario) if scenario else "", aspect_ratio=ratio, seed=seed,
+            prompt, aspect_ratio=ratio, seed=seed,
             seconds=given.pop("seconds", 2.0), num_inference_steps=given.pop("steps", self.steps),
             guidance_scale=given.pop("guidance", self.guidance), picture="x" if "picture" in given else None,
         )  # fmt: skip
@@ -118,17 +123,28 @@ class Evaluation:
     def judge(self, scenarios: list[world.Scenario]) -> None:
         """Subject, scene, action, thing and sound of each; and of the first ones in few steps."""
         for k, scenario in enumerate(scenarios):
-            made = self.make(scenario, RATIOS[k % 3], k)
+            made = self.make(plain_caption(scenario), RATIOS[k % 3], k)
             self.tally.clips.append(made.frames)
             assert made.sound is not None
             self.tally.add(found(self.judges, scenario, made.frames, made.sound))
         for k, scenario in enumerate(scenarios[:FEWER]):
             for way, (steps, guidance) in WAYS.items():
-                seen = judge.look(
-                    self.seer, self.make(scenario, RATIOS[k % 3], k, steps=steps, guidance=guidance).frames
-                )
+                made = self.make(plain_caption(scenario), RATIOS[k % 3], k, steps=steps, guidance=guidance)
+                seen = judge.look(self.seer, made.frames)
                 self.tally.add({f"subject, {way}": seen.subject == scenario.subject})
                 self.tally.add({f"action, {way}": judge.same_action(seen.action, scenario.action)})
+
+    def typed(self) -> None:
+        """What people type first, in the page's own words and shape, with the first seeds."""
+        for prompt, (name, scene, action, thing) in TYPED_FIRST.items():
+            for seed in range(SEEDS):
+                seen = judge.look(self.seer, self.make(prompt, RATIOS[0], seed).frames)
+                self.tally.add({"typed first, subject": seen.subject == name})
+                self.tally.add({"typed first, action": judge.same_action(seen.action, action)})
+                if scene:
+                    self.tally.add({"typed first, scene": seen.scene == scene})
+                if thing:
+                    self.tally.add({"typed first, spaghetti seen beside": seen.thing == thing and seen.is_together()})
 
     def compare(self, scenarios: list[world.Scenario]) -> None:
         """What wants more than one look at a clip: autoencoder, pictures, going on, other seeds."""
@@ -136,10 +152,10 @@ class Evaluation:
             ratio, true = RATIOS[k % 3], rendered(scenario, RATIOS[k % 3])
             self.tally.add({"autoencoder, unseen toy clips, dB": psnr(autoencoded(self.pipeline, true), true)})
             if k % 3 == 0:
-                follows = self.make(None, ratio, 1, picture=true[0]).frames[0]
+                follows = self.make("", ratio, 1, picture=true[0]).frames[0]
                 self.tally.add({"picture to video, first frame of a toy, dB": psnr(follows, true[0])})
                 photo = photographed(Random(k), ratio)
-                follows = self.make(None, ratio, 1, picture=photo[0]).frames[0]
+                follows = self.make("", ratio, 1, picture=photo[0]).frames[0]
                 self.tally.add(
                     {
                         "autoencoder, photographs that it learned from, dB": psnr(
@@ -150,7 +166,7 @@ class Evaluation:
                 self.tally.add({"picture to video, first frame of a photograph, dB": psnr(follows, photo[0])})
                 self.tally.add(self._gone_on(scenario, ratio, self.tally.clips[k]))
             if k % 4 == 0:
-                others = [self.tally.clips[k], self.make(scenario, ratio, 1000 + k).frames]
+                others = [self.tally.clips[k], self.make(plain_caption(scenario), ratio, 1000 + k).frames]
                 again = world.imagine(
                     Random(k), scenario.seconds, scenario.aspect, subject=scenario.subject, scene=scenario.scene,
                     action=scenario.action,
@@ -161,7 +177,8 @@ class Evaluation:
     def _gone_on(self, scenario: world.Scenario, ratio: str, clip: np.ndarray) -> dict[str, float]:
         """The clip made a second longer: the jump at the seam, and whether the subject is still there."""
         history = clip[-grid.POCKET.overlap_frames :]
-        more = Movie(self.make(scenario, ratio, 7, history=history, seconds=1.0).frames, grid.POCKET.frame_rate)
+        made = self.make(plain_caption(scenario), ratio, 7, history=history, seconds=1.0)
+        more = Movie(made.frames, grid.POCKET.frame_rate)
         longer = join(Movie(clip, grid.POCKET.frame_rate), more, len(history)).frames[len(clip) :]
         steps = [apart(a, b) for a, b in pairwise([*clip[-5:]])] + [apart(a, b) for a, b in pairwise([*longer[:5]])]
         usual = float(np.mean(steps))
@@ -238,6 +255,7 @@ def evaluated(folder: Path, clips: int, steps: int, guidance: float) -> Tally:
     torch.set_num_threads(1)
     scenarios, evaluation = held_out(clips), Evaluation(folder, steps, guidance)
     evaluation.judge(scenarios)
+    evaluation.typed()
     evaluation.compare(scenarios)
     return evaluation.tally
 
