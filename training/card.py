@@ -75,10 +75,13 @@ subject only stays, stills may have been seen in the first stretch.
 
 ## Limits
 
-- It is young: its transformer had seven stretches, twelve hours in all, on two cores at most; half of its subjects and
-  scenes it has known for the last two of them only. Scenes and motion are nearly always right. Subjects have their
-  colours and mostly their shapes; what has legs or fine parts (a cow, a horse, a unicorn, a motorcycle) is a pattern of
-  its colours that a person has to guess.
+- It is young: its transformer had eight stretches, fourteen hours in all, on two cores at most; half of its subjects
+  and scenes it has known for the last three of them only. Scenes are right and motion mostly. Subjects have their
+  colours and mostly their shapes; what has legs or fine parts (a cow, a horse, a dragon, a motorcycle) is a pattern of
+  its colours that a person has to guess. Cats, dragons and unicorns it has seen six times as often as others, and
+  surfing and eating twice as often as other actions, because people type those first.
+- The row "typed first" is of "a cat surfing on a rainbow", "a dragon soaring over a cityscape" and "a unicorn eating
+  spaghetti", eight seeds each: what is eaten is a lump, and how it surfs the judge often takes for another action.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject comes in one size, faces as its art does unless it goes the other way, and moves at one speed: a world with
