@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 
 from training import model, sources
+from training.evaluate import TYPED_FIRST, held_out, plain_caption
+from training.showing import PROMPTS
 from training.subjects import ACTIONS, SCENES, SUBJECTS, WITH, words
 
 CARD = """---
@@ -73,6 +75,16 @@ subject only stays, stills may have been seen in the first stretch.
 
 {quality}
 
+The first 24 of them, four moments of each clip, left to right and top to bottom, each with its number as seed:
+
+{prompts}.
+
+![Four moments of each of the 24 clips](held-out.webp)
+
+What people type first, with seed 0: {typed}.
+
+![Three clips side by side](typed-first.webp)
+
 ## Limits
 
 - It is young: its transformer had eight stretches, fourteen hours in all, on two cores at most; half of its subjects
@@ -123,6 +135,8 @@ def write() -> None:
         action_names="; ".join(f"“{words(a, 'walks', next(iter(WITH.get(a, {'': ''}))))[0]}”" for a in ACTIONS),
         sources="\n".join(source_row(s) for s in sources.SOURCES),
         quality=quality.read_text(encoding="utf-8").strip(),
+        prompts="; ".join(plain_caption(scenario) for scenario in held_out(PROMPTS)),
+        typed="; ".join(TYPED_FIRST),
     )
     (model.POCKET / "README.md").write_text(text, encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """Measures the Pocket in `assets/pocket` on held-out prompts and prints a table.
 
-    python -m training.evaluate [--clips 60] [--before OLD_POCKET [--before-at 16 3]] [--sheet sheet.png]
+    python -m training.evaluate [--clips 60] [--before OLD_POCKET [--before-at 16 3]]
 
 The prompts are plain captions of combinations that training never saw. The judge learned from the art alone; its own
 accuracy on true renders stands beside its verdicts on Pocket's clips. Each Pocket is asked as its page asks it.
@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 
 from studio.domain import VideoRequest
 from studio.engine import grid
@@ -228,16 +227,6 @@ def landing_heard(sound: np.ndarray) -> float:
     return onset / 100 * grid.POCKET.frame_rate
 
 
-def contact_sheet(clips: list[np.ndarray], path: Path, columns: int = 4) -> None:
-    """Rows of clips, `columns` moments each, two clips a row."""
-    rows = []
-    for clip in clips:
-        moments = [Image.fromarray(clip[k]) for k in np.linspace(0, len(clip) - 1, columns).astype(int)]
-        rows.append(np.concatenate([np.asarray(ImageOps.pad(each, (168, 128))) for each in moments], 1))
-    pairs = [np.concatenate(rows[k : k + 2], 1) for k in range(0, len(rows) - 1, 2)]
-    Image.fromarray(np.concatenate(pairs)).save(path)
-
-
 def photographed(rng: Random, ratio: str) -> np.ndarray:
     """A slow pan over a photograph as uint8 (T, H, W, 3)."""
     width, height = grid.size(grid.POCKET, ratio)
@@ -277,7 +266,7 @@ def learn_to_judge() -> None:
             module.train(minutes)
 
 
-def main(clips: int, before: Path | None, before_at: tuple[float, float], sheet: Path | None) -> None:
+def main(clips: int, before: Path | None, before_at: tuple[float, float]) -> None:
     learn_to_judge()
     own = POCKET.default_steps, POCKET.default_guidance
     runs = {model.POCKET: own} | ({before: (int(before_at[0]), before_at[1])} if before else {})
@@ -296,8 +285,6 @@ def main(clips: int, before: Path | None, before_at: tuple[float, float], sheet:
     ]
     print("\n".join(rows))
     (model.POCKET / "evaluation.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    if sheet:
-        contact_sheet(tallies[0].clips[:24], sheet)
 
 
 if __name__ == "__main__":
@@ -305,6 +292,5 @@ if __name__ == "__main__":
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--before", type=Path, help="folder of another Pocket, judged by the same clips beside it")
     parser.add_argument("--before-at", type=float, nargs=2, default=(16, 3.0), metavar=("STEPS", "GUIDANCE"))
-    parser.add_argument("--sheet", type=Path)
     chosen = parser.parse_args()
-    main(chosen.clips, chosen.before, chosen.before_at, chosen.sheet)
+    main(chosen.clips, chosen.before, chosen.before_at)

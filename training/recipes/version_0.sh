@@ -64,4 +64,5 @@ wait
 python -m training.listener --minutes 5
 python -m training.publish
 python -m training.evaluate --clips 48
+python -m training.showing
 python -m training.card

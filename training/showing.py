@@ -1,0 +1,47 @@
+"""Makes the model card's pictures by rule: the first held-out prompts, and what people type first with the first seed.
+
+    python -m training.showing
+
+Nothing is chosen by hand, so what fails is seen too.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from studio.engine import grid
+from studio.engine.rows import POCKET
+from training import model
+from training.evaluate import RATIOS, TYPED_FIRST, Evaluation, held_out, plain_caption
+
+PROMPTS = 24
+MOMENTS = 4  # of each clip, on the sheet
+TILE = 168, 128
+
+
+def sheet(clips: list[np.ndarray]) -> Image.Image:
+    """Moments of clips, uint8 (T, H, W, 3) each; two clips a row."""
+    rows = []
+    for clip in clips:
+        moments = [Image.fromarray(clip[k]) for k in np.linspace(0, len(clip) - 1, MOMENTS).astype(int)]
+        rows.append(np.concatenate([np.asarray(ImageOps.pad(each, TILE)) for each in moments], 1))
+    pairs = [np.concatenate(rows[k : k + 2], 1) for k in range(0, len(rows) - 1, 2)]
+    return Image.fromarray(np.concatenate(pairs))
+
+
+def main() -> None:
+    asked = Evaluation(model.POCKET, POCKET.default_steps, POCKET.default_guidance)
+    scenarios = enumerate(held_out(PROMPTS))
+    clips = [asked.make(plain_caption(scenario), RATIOS[k % len(RATIOS)], k).frames for k, scenario in scenarios]
+    sheet(clips).save(model.POCKET / "held-out.webp", quality=80)
+    beside = np.concatenate([asked.make(prompt, RATIOS[0], 0).frames for prompt in TYPED_FIRST], 2)
+    first, *others = [Image.fromarray(frame) for frame in beside]
+    duration_ms = round(1000 / grid.POCKET.frame_rate)
+    first.save(
+        model.POCKET / "typed-first.webp", save_all=True, append_images=others, duration=duration_ms, loop=0, quality=80
+    )
+
+
+if __name__ == "__main__":
+    main()
