@@ -24,7 +24,7 @@ TRY_ONE = "Try one:"
 EXAMPLES = (
     "a soccer ball bounces in a meadow",
     "a sailboat sails to the right at sea",
-    "a strawberry bounces in a garden",
+    "a ghost eats a banana at sea",
     "a pumpkin rolls to the right in the forest",
     "the sun rises over the mountains",
 )
