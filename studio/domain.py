@@ -138,7 +138,7 @@ class VideoRequest:
     aspect_ratio: str = "16:9"
     seconds: float = 2.0
     seed: int = NEW_SEED
-    num_inference_steps: int = 8
+    num_inference_steps: int = 4
     guidance_scale: float = 1.0
     sound: bool = True
     model: str = "pocket"
