@@ -1,6 +1,6 @@
 """Measures the Pocket in `assets/pocket` on held-out prompts and prints a table.
 
-    python -m training.evaluate [--clips 60] [--before OLD_POCKET [--before-at 16 3]]
+    python -m training.evaluate [--clips 60] [--before OLD_POCKET [--before-at 4 1]]
 
 The prompts are plain captions of combinations that training never saw. The judge learned from the art alone; its own
 accuracy on true renders stands beside its verdicts on Pocket's clips. Each Pocket is asked as its page asks it.
@@ -291,6 +291,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=60)
     parser.add_argument("--before", type=Path, help="folder of another Pocket, judged by the same clips beside it")
-    parser.add_argument("--before-at", type=float, nargs=2, default=(16, 3.0), metavar=("STEPS", "GUIDANCE"))
+    parser.add_argument("--before-at", type=float, nargs=2, default=(4, 1.0), metavar=("STEPS", "GUIDANCE"))
     chosen = parser.parse_args()
     main(chosen.clips, chosen.before, chosen.before_at)

@@ -109,8 +109,8 @@ class Studio:
         pixels, waves, captions, places = [], [], [], []
         for _ in range(count):
             asked = {
-                "subject": self._drawn([one.name for one in SUBJECTS], FAVOURITES),
-                "action": self._drawn(list(ACTIONS), FAVOURITE_ACTIONS),
+                "subject": self._one_of([one.name for one in SUBJECTS], FAVOURITES),
+                "action": self._one_of(list(ACTIONS), FAVOURITE_ACTIONS),
             }
             scenario = world.imagine(self.rng, seconds, aspect, **asked)
             captions.append(scenario.caption)
@@ -122,7 +122,7 @@ class Studio:
         text, mask = self._read(captions)
         return list(zip(video, places, audio, text, mask, strict=True))
 
-    def _drawn(self, names: list[str], favourites: dict[str, int]) -> str:
+    def _one_of(self, names: list[str], favourites: dict[str, int]) -> str:
         return self.rng.choices(names, [favourites.get(name, 1) for name in names])[0]
 
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -142,11 +142,8 @@ class Studio:
         height, width = shape.pixels
         clips = [world.render(world.imagine(rng, 1.0, 1.0), shape.num_frames, height, width) for _ in range(2)]
         tokens = self.encode_video(torch.stack(clips))
-        noise, plain = (
-            0.5 * torch.randn(tokens.shape[:2], generator=torch.Generator().manual_seed(3)),
-            self._decode(tokens, shape),
-        )
-        shows = torch.zeros(model.VIDEO_CHANNELS)
+        noise = 0.5 * torch.randn(tokens.shape[:2], generator=torch.Generator().manual_seed(3))
+        plain, shows = self._decode(tokens, shape), torch.zeros(model.VIDEO_CHANNELS)
         for channel in range(model.VIDEO_CHANNELS):
             noisy = tokens.clone()
             noisy[..., channel] += noise

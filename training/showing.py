@@ -12,6 +12,8 @@ from PIL import Image, ImageOps
 
 from studio.engine import grid
 from studio.engine.rows import POCKET
+from studio.media.poster import animated_webp
+from studio.media.video import Movie
 from training import model
 from training.evaluate import RATIOS, TYPED_FIRST, Evaluation, held_out, plain_caption
 
@@ -36,11 +38,7 @@ def main() -> None:
     clips = [asked.make(plain_caption(scenario), RATIOS[k % len(RATIOS)], k).frames for k, scenario in scenarios]
     sheet(clips).save(model.POCKET / "held-out.webp", quality=80)
     beside = np.concatenate([asked.make(prompt, RATIOS[0], 0).frames for prompt in TYPED_FIRST], 2)
-    first, *others = [Image.fromarray(frame) for frame in beside]
-    duration_ms = round(1000 / grid.POCKET.frame_rate)
-    first.save(
-        model.POCKET / "typed-first.webp", save_all=True, append_images=others, duration=duration_ms, loop=0, quality=80
-    )
+    animated_webp(Movie(beside, grid.POCKET.frame_rate), model.POCKET / "typed-first.webp")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small pictures that stand for a clip: the poster of the gallery and the animation of the README."""
+"""Small pictures that stand for a clip: the poster of the gallery and the animation of README and model card."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from studio.media.video import read_video
+from studio.media.video import Movie
 
 
 def poster_jpeg(frames: np.ndarray) -> bytes:
@@ -18,9 +18,8 @@ def poster_jpeg(frames: np.ndarray) -> bytes:
     return target.getvalue()
 
 
-def animated_webp(video: Path, target: Path, quality: int = 80) -> None:
+def animated_webp(movie: Movie, target: Path, quality: int = 80) -> None:
     """Write the clip as a silent, endlessly looping WebP."""
-    movie = read_video(video)
     first, *others = [Image.fromarray(frame) for frame in movie.frames]
     duration_ms = round(1000 / movie.frame_rate)
     first.save(target, "WEBP", save_all=True, append_images=others, duration=duration_ms, loop=0, quality=quality)

@@ -45,7 +45,7 @@ python -m training.judge --minutes 9
 python -m training.transformer --minutes 104 --worker 1 --workers 2 --spent 15 --warm
 wait
 # The seventh, in two parts on both cores: 42 minutes more of the same, and then the flows of what came out of that with
-# guidance, so that a step takes one pass.
+# guidance, so that a step takes one pass. The noise in that part goes by the schedule's shift, which was 2 then.
 rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
 python -m training.transformer --minutes 42 --worker 0 --workers 2 --warm &
 python -m training.transformer --minutes 42 --worker 1 --workers 2 --warm
