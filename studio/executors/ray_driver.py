@@ -18,7 +18,7 @@ from threading import Condition, Lock, Thread
 from typing import Any
 
 import ray
-from ray.exceptions import ObjectLostError, RayActorError, RayError
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from studio.domain import Order, Stopped
@@ -130,11 +130,12 @@ class Driver:
             for reference in stream:
                 self._say(Told(make.attempt, ray.get(reference)))
                 has_begun = True
-        except (RayActorError, ObjectLostError):  # the second: what it had told of lay on a machine that is gone
-            self._dismiss(seat)
-            self._say(Told(make.attempt, Lost(took_worker=True, has_begun=has_begun)))
         except Exception as error:  # noqa: BLE001 - whatever it is, the job that waits for an end must get one
-            self._say(Told(make.attempt, Failed.of(RuntimeError(f"{type(error).__name__}: {error}"))))
+            if is_loss(error):
+                self._dismiss(seat)
+                self._say(Told(make.attempt, Lost(took_worker=True, has_begun=has_begun)))
+            else:
+                self._say(Told(make.attempt, Failed.of(RuntimeError(f"{type(error).__name__}: {error}"))))
         finally:
             with self._changed:
                 seat.is_busy = False
@@ -229,6 +230,15 @@ class Driver:
             said = [(seat.obstacles or {})[card.name] for seat in ready]
             found[card.name] = "" if "" in said else Counter(said).most_common(1)[0][0]
         return found
+
+
+def is_loss(error: Exception) -> bool:
+    """Whether a worker, its node or what it had told of is gone.
+
+    Ray says so in many ways: a worker that can't be started again, since its node is not there, is "unschedulable".
+    Only a task's error is the worker's own.
+    """
+    return isinstance(error, RayError) and not isinstance(error, RayTaskError)
 
 
 def _last_line(error: Exception) -> str:

@@ -11,11 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ray.exceptions import ActorDiedError, ActorUnschedulableError, NodeDiedError, ObjectLostError, RayTaskError
 
 from studio.domain import Made, ModelCard, Order, Progress, Stopped, StudioError, Task, Unfinished, VideoRequest
 from studio.engine.checkpoint import card_of
 from studio.engine.rows import LTX
-from studio.executors import ray_cluster
+from studio.executors import ray_cluster, ray_driver
 from studio.executors.parcel import Cluster, Parcel
 from studio.executors.ray_cluster import RayExecutor
 from studio.media.video import probe
@@ -196,6 +197,22 @@ def test_a_killed_worker_s_clip_is_made_elsewhere(machines: Machines, executor: 
     assert finished.count("reading the prompt") == 1, "no step was done twice: its latents were finished"
     begun.begin_again()
     wait_until(lambda: executor.workers == 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "is_loss"),
+    [
+        (ActorDiedError(), True),
+        (ActorUnschedulableError("Its node is not there."), True),
+        (NodeDiedError("It ended."), True),
+        (ObjectLostError("0" * 56, None, "make"), True),
+        (RayTaskError("make", "Traceback", ValueError("odd")).as_instanceof_cause(), False),
+        (ValueError("odd"), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+def test_whatever_ray_says_of_a_lost_worker_is_understood(error: Exception, is_loss: bool) -> None:
+    assert ray_driver.is_loss(error) == is_loss
 
 
 def test_a_lost_node_loses_nothing_and_another_may_come(
