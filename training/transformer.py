@@ -113,7 +113,9 @@ class Lesson:
     def losses(self, batch: Batch, frames: list[int], is_thinned: bool, rng: Random) -> Flows:
         """Flow-matching loss of picture and sound, at one noise level as in use; with a guide, against its aims."""
         count = len(batch.video)
-        sigma = noise_in_use(count) if isinstance(self.guide, Teacher) else noise_in_doubt(count)
+        sigma = noise_in_use(count)
+        if not isinstance(self.guide, Teacher):
+            sigma = torch.where(torch.rand(count) < 0.5, sigma, noise_in_doubt(count))
         kept = kept_tokens(batch, frames, is_thinned, sigma)
         given = clean_tokens(batch.shape, kept, rng)
         video, audio = only(kept, batch.video).float(), batch.audio.float()

@@ -136,17 +136,22 @@ def is_held_out(subject: str, scene: str, action: str) -> bool:
 
 
 def imagine(rng: Random, seconds: float, aspect: float, held_out: bool = False, **fixed: str) -> Scenario:
-    """Draw a scenario; `fixed` may name subject, scene or action. `held_out` draws from the combinations kept back."""
+    """Draw a scenario; `fixed` may name subject, scene, action or thing.
+
+    `held_out` draws from the combinations kept back.
+    """
     while True:
         name = fixed.get("subject") or rng.choice(SUBJECTS).name
         scene = fixed.get("scene") or rng.choice(list(SCENES))
         action = fixed.get("action") or rng.choice(list(ACTIONS))
-        if len(fixed) == 3 or is_held_out(name, scene, action) == held_out:
+        if fixed.keys() >= {"subject", "scene", "action"} or is_held_out(name, scene, action) == held_out:
             break
     # As the art shows it, unless it would go backwards: what may face either way is a lump to a small model.
     seen = subject(name)
     flip = action in ("left", "right") and (action == "right") == seen.faces_left
-    thing = rng.choice([thing for thing in WITH[action] if thing != name]) if action in WITH else ""
+    thing = fixed.get("thing", "")
+    if action in WITH and not thing:
+        thing = rng.choice([thing for thing in WITH[action] if thing != name])
     places = (-5, -3, -1, 1, 3, 5) if aspect > 1.2 else (-3, -1, 1, 3)
     if action == "eats":  # the thing must be in the picture too
         places = [place for place in places if place * (-1 if seen.faces_left else 1) < 0]
