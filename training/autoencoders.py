@@ -21,7 +21,7 @@ from random import Random
 import torch
 
 from studio.engine.grid import POCKET
-from training import lpips, model, sounds, world
+from training import lpips, model, photos, sounds, world
 from training.checkpoint import Stretch
 from training.optimiser import Trainer
 from training.sources import CACHE
@@ -35,7 +35,7 @@ def video_crops(rng: Random) -> torch.Tensor:
     crops: list[torch.Tensor] = []
     while len(crops) < CROPS:
         if rng.random() < 0.25:
-            crops.append(world.photo_clip(rng, CROP_FRAMES, CROP_PX, CROP_PX))
+            crops.append(photos.clip(rng, CROP_FRAMES, CROP_PX, CROP_PX))
             continue
         height, width = rng.choice(((128, 128), (128, 224), (224, 128)))
         scenario = world.imagine(rng, CROP_FRAMES / POCKET.frame_rate, width / height)
@@ -95,7 +95,7 @@ def whole_clips(rng: Random, count: int = 3) -> torch.Tensor:
     made = []
     for _ in range(count):
         if rng.random() < PHOTO_SHARE:
-            made.append(world.photo_clip(rng, frames, height, width))
+            made.append(photos.clip(rng, frames, height, width))
             continue
         scenario = world.imagine(rng, 2.0, width / height)
         skip = rng.randrange(24 - frames)

@@ -27,9 +27,9 @@ from studio.engine.pipeline import Generated, VideoPipeline
 from studio.engine.rows import POCKET
 from studio.media.join import join
 from studio.media.video import Movie
-from training import judge, listener, lpips, model, sounds, world
+from training import judge, listener, lpips, model, photos, sounds, world
 from training.sources import CACHE
-from training.subjects import SCENES, subject, words
+from training.subjects import SCENES, SUBJECTS, subject, words
 
 RATIOS = ("16:9", "1:1", "9:16")
 FEWER = 24  # clips are enough for what takes a clip more
@@ -57,8 +57,7 @@ def held_out(count: int) -> list[world.Scenario]:
 
 def rendered(scenario: world.Scenario, ratio: str) -> np.ndarray:
     width, height = grid.size(grid.POCKET, ratio)
-    clip = world.render(scenario, 25, height, width)
-    return ((clip.permute(1, 2, 3, 0) + 1) * 127.5).round().byte().numpy()
+    return pixels(world.render(scenario, 25, height, width))
 
 
 def psnr(a: np.ndarray, b: np.ndarray) -> float:
@@ -196,6 +195,20 @@ class Evaluation:
             "extension, subject still the same": float(is_same),
         }
 
+    def bring(self) -> None:
+        """Photographs that training has not seen: each stays, is panned over, and has a toy come into it."""
+        for k in range(SEEDS):
+            width, height = grid.size(grid.POCKET, RATIOS[0])
+            photo = pixels(photos.view(Random(k), height, width, is_kept_out=True)[:, None] * 2 - 1)[0]
+            stayed = self.make("", RATIOS[0], k, picture=photo).frames
+            self.tally.add({"photograph alone, the last frame as the given one, dB": psnr(stayed[-1], photo)})
+            side = (-1, 1)[k % 2]
+            panned = self.make(photos.PANS[side][0], RATIOS[0], k, picture=photo).frames
+            self.tally.add({"photograph, the camera pans to the side that is said": pan_seen(panned) * side > 0})
+            name = SUBJECTS[k * 7].name
+            came = self.make(f"{world.article_of(name)} {name} bounces", RATIOS[0], k, picture=photo).frames
+            self.tally.add({"photograph, the toy that comes into it": judge.look(self.seer, came).subject == name})
+
 
 def load_judges() -> tuple[judge.Judge, listener.Listener]:
     return judge.load(), listener.load()
@@ -238,8 +251,24 @@ def landing_heard(sound: np.ndarray) -> float:
 def photographed(rng: Random, ratio: str) -> np.ndarray:
     """A slow pan over a photograph as uint8 (T, H, W, 3)."""
     width, height = grid.size(grid.POCKET, ratio)
-    clip = world.photo_clip(rng, 25, height, width)
+    return pixels(photos.clip(rng, 25, height, width))
+
+
+def pixels(clip: torch.Tensor) -> np.ndarray:
+    """(3, T, H, W) in -1..1 as uint8 (T, H, W, 3)."""
     return ((clip.permute(1, 2, 3, 0) + 1) * 127.5).round().byte().numpy()
+
+
+def pan_seen(clip: np.ndarray, frames: int = 12, most: int = 48) -> int:
+    """By how many pixels the camera has gone to the right after so many frames, where that explains most."""
+    first, later = clip[0].astype(np.float32), clip[frames].astype(np.float32)
+    width = first.shape[1]
+
+    def error(shift: int) -> float:
+        before, after = max(0, shift), max(0, -shift)
+        return float(np.abs(first[:, before : width - after] - later[:, after : width - before]).mean())
+
+    return min(range(-most, most + 1, 2), key=error)
 
 
 def apart(a: np.ndarray, b: np.ndarray) -> float:
@@ -253,6 +282,7 @@ def evaluated(folder: Path, clips: int, steps: int, guidance: float) -> Tally:
     scenarios, evaluation = held_out(clips), Evaluation(folder, steps, guidance)
     evaluation.judge(scenarios)
     evaluation.typed()
+    evaluation.bring()
     evaluation.compare(scenarios)
     return evaluation.tally
 

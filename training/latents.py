@@ -6,6 +6,7 @@ stays in its pool until newer ones push it out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from random import Random
 
@@ -13,7 +14,7 @@ import numpy as np
 import torch
 
 from studio.engine import grid
-from training import model, sounds, world
+from training import model, photos, sounds, world
 from training.sources import CACHE
 from training.subjects import ACTIONS, SUBJECTS
 
@@ -29,6 +30,7 @@ STORIES = (
     {"subject": "unicorn", "action": "eats", "thing": "spaghetti"},
 )
 STORY_SHARE = 0.09  # of all samples tell one of these
+PHOTO_SHARE = 0.12  # of all samples begin with a photograph, as a visitor's may
 SEEN_SHARE = 0.75  # of a channel's weight goes by what is seen of it; the rest keeps even the faintest in check
 
 
@@ -64,7 +66,7 @@ class Shape:
 class Batch:
     """`video` (B, tokens, 64) and `audio` (B, tokens, 64) normalised latents, `text` (B, 32, 1152), `mask` (B, 32).
 
-    `subject` (B, tokens) is true where the subject is.
+    `subject` (B, tokens) is true where the subject is. `begins` (B,): it makes sense only with its beginning given.
     """
 
     shape: Shape
@@ -73,6 +75,7 @@ class Batch:
     audio: torch.Tensor
     text: torch.Tensor
     mask: torch.Tensor
+    begins: torch.Tensor
 
 
 def where(scenario: world.Scenario, shape: Shape, times: np.ndarray) -> torch.Tensor:
@@ -108,12 +111,21 @@ class Studio:
 
     @torch.no_grad()
     def make(self, shape: Shape, count: int) -> list[tuple[torch.Tensor, ...]]:
-        """New samples: (video tokens, where the subject is, audio tokens, text states, text mask) each."""
+        """New samples: (video tokens, where the subject is, audio tokens, text states, text mask, begins) each."""
         height, width = shape.pixels
         out_width, out_height = grid.size(grid.POCKET, shape.aspect_ratio)
         seconds, aspect = shape.num_frames / grid.POCKET.frame_rate, out_width / out_height
-        pixels, waves, captions, places = [], [], [], []
+        pixels, waves, captions, places, begins = [], [], [], [], []
         for _ in range(count):
+            begins.append(shape.latents[0] > 3 and self.rng.random() < PHOTO_SHARE)
+            if begins[-1]:
+                shot = photos.shoot(self.rng, shape.num_frames, height, width, aspect)
+                captions.append(shot.caption)
+                pixels.append(shot.pixels)
+                waves.append(torch.from_numpy(shot.sound))
+                nowhere = torch.zeros(math.prod(shape.latents), dtype=torch.bool)
+                places.append(where(shot.toy, shape, shape.times) if shot.toy else nowhere)
+                continue
             scenario = world.imagine(self.rng, seconds, aspect, **self._asked())
             captions.append(scenario.caption)
             pixels.append(world.render(scenario, shape.num_frames, height, width))
@@ -122,7 +134,7 @@ class Studio:
         video = self.encode_video(torch.stack(pixels))
         audio = self.encode_audio(torch.stack(waves), shape)
         text, mask = self._read(captions)
-        return list(zip(video, places, audio, text, mask, strict=True))
+        return list(zip(video, places, audio, text, mask, torch.tensor(begins), strict=True))
 
     def _asked(self) -> dict[str, str]:
         if self.rng.random() < STORY_SHARE:
@@ -179,10 +191,10 @@ class Studio:
         pool = self.pools.setdefault(shape, [])
         pool += self.make(shape, count if not pool else max(1, count // REUSE))
         del pool[:-POOL]
-        video, places, audio, text, mask = (
+        video, places, audio, text, mask, begins = (
             torch.stack(part) for part in zip(*self.rng.choices(pool, k=count), strict=True)
         )
         empty = torch.tensor([self.rng.random() < drop_text for _ in range(count)])
         text = torch.where(empty[:, None, None], self.empty[0], text)
         mask = torch.where(empty[:, None], self.empty[1], mask)
-        return Batch(shape, video, places, audio, text, mask)
+        return Batch(shape, video, places, audio, text, mask, begins)

@@ -35,8 +35,8 @@ WINDOW = 640
 MEL_MEAN, MEL_SPREAD = -6.0, 3.0
 
 
-def soundtrack(scenario: Scenario) -> np.ndarray:
-    """Stereo float32 (2, N) in -1..1 at SAMPLE_RATE, as long as the clip."""
+def soundtrack(scenario: Scenario, scene: str = "") -> np.ndarray:
+    """Stereo float32 (2, N) in -1..1 at SAMPLE_RATE, as long as the clip; in another `scene` than its own if named."""
     rng, seconds = Random(scenario.seed + 1), scenario.seconds
     count = len(clock(seconds))
     times = clock(seconds)
@@ -52,9 +52,14 @@ def soundtrack(scenario: Scenario) -> np.ndarray:
     for moment in scenario.bites():
         at = int(moment * SAMPLE_RATE)
         stereo += _place(_placed_at(recording("app_bite")[: SAMPLE_RATE // 3] * 0.8, at, count), np.full(count, pan[0]))
-    around = AMBIENCE[scenario.scene](rng, seconds)[:count] * 0.22
-    stereo += np.stack([around, np.roll(around, 37)])
+    stereo += around(scene or scenario.scene, seconds, rng)
     return np.tanh(stereo).astype(np.float32)
+
+
+def around(scene: str, seconds: float, rng: Random) -> np.ndarray:
+    """What is heard of a scene alone, stereo float32 (2, N)."""
+    mono = AMBIENCE[scene](rng, seconds)[: len(clock(seconds))] * 0.22
+    return np.stack([mono, np.roll(mono, 37)]).astype(np.float32)
 
 
 def _place(mono: Wave, pan: Wave) -> np.ndarray:

@@ -80,12 +80,13 @@ def only(kept: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
     return tokens[torch.arange(len(tokens))[:, None], kept]
 
 
-def clean_tokens(shape: Shape, kept: torch.Tensor, rng: Random) -> torch.Tensor:
+def clean_tokens(shape: Shape, kept: torch.Tensor, begins: torch.Tensor, rng: Random) -> torch.Tensor:
     """Which kept tokens are given clean, (B, N) bool: none, the first frame, or an opening of 3 latent frames."""
     frames, height, width = shape.latents
     if frames <= 3:  # a shorter clip has no room for an opening
         return torch.zeros_like(kept, dtype=torch.bool)
-    openings = torch.tensor(rng.choices((0, 1, 3), (0.6, 0.25, 0.15), k=len(kept)))
+    shares = [(0, 0.85, 0.15) if is_begun else (0.6, 0.25, 0.15) for is_begun in begins]
+    openings = torch.tensor([rng.choices((0, 1, 3), each)[0] for each in shares])
     return kept // (height * width) < openings[:, None]
 
 
@@ -117,7 +118,7 @@ class Lesson:
         if not isinstance(self.guide, Teacher):
             sigma = torch.where(torch.rand(count) < 0.5, sigma, noise_in_doubt(count))
         kept = kept_tokens(batch, frames, is_thinned, sigma)
-        given = clean_tokens(batch.shape, kept, rng)
+        given = clean_tokens(batch.shape, kept, batch.begins, rng)
         video, audio = only(kept, batch.video).float(), batch.audio.float()
         noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
         level = sigma[:, None] * ~given

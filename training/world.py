@@ -163,19 +163,19 @@ def imagine(rng: Random, seconds: float, aspect: float, held_out: bool = False, 
 
 
 def caption(seen: Subject, scene: str, action: str, rng: Random, thing: str = "") -> str:
-    """One of many wordings of the same thing, from bare keywords to a sentence."""
+    """One of many wordings of the same thing, from bare keywords to a sentence; a `scene` of "" is left open."""
     name = rng.choice((seen.name, seen.name, *seen.also))
     does = rng.choice(words(action, seen.moves, thing))
     if action == ("left" if seen.faces_left else "right") and rng.random() < 0.3:
         does = rng.choice(AHEAD).format(moves=seen.moves, moving=moving(seen.moves))
-    where = rng.choice(SCENES[scene])
+    where = rng.choice(SCENES[scene]) if scene else ""
     article = article_of(name)
-    if action == "stays" and rng.random() < 0.6:
+    if scene and action == "stays" and rng.random() < 0.6:
         return rng.choice(
             (f"{article} {name} {where}", f"{name} {where}", f"{where}, {article} {name}", f"{name} {scene}")
         )
     bare = does.removeprefix("is ")
-    if rng.random() < 0.07:  # people often leave the scene open
+    if not scene or rng.random() < 0.07:  # people often leave the scene open
         return rng.choice((f"{article} {name} that {does}", f"{article} {name} {bare}", f"{name} {bare}"))
     return rng.choice((
         f"{article} {name} {does} {where}", f"{article} {name} {does} {where}", f"the {name} {does} {where}",
@@ -189,9 +189,11 @@ def article_of(name: str) -> str:
     return "an" if name[0] in "aeiou" and not name.startswith(("uni", "ufo")) else "a"
 
 
-def render(scenario: Scenario, num_frames: int, height: int, width: int) -> torch.Tensor:
-    """The clip as float32 (3, num_frames, height, width) in -1..1."""
-    return _drawn(scenario, np.arange(num_frames), height, width)
+def render(
+    scenario: Scenario, num_frames: int, height: int, width: int, backdrop: torch.Tensor | None = None
+) -> torch.Tensor:
+    """The clip as float32 (3, num_frames, height, width) in -1..1; before a `backdrop`, 0..1, or else its scene."""
+    return _drawn(scenario, np.arange(num_frames), height, width, backdrop)
 
 
 def render_still(scenario: Scenario, at_s: float, height: int, width: int) -> torch.Tensor:
@@ -199,14 +201,18 @@ def render_still(scenario: Scenario, at_s: float, height: int, width: int) -> to
     return _drawn(scenario, np.array([at_s * POCKET.frame_rate]), height, width)
 
 
-def _drawn(scenario: Scenario, moments: np.ndarray, height: int, width: int) -> torch.Tensor:
+def _drawn(
+    scenario: Scenario, moments: np.ndarray, height: int, width: int, backdrop: torch.Tensor | None = None
+) -> torch.Tensor:
     """The scenario at so many `moments` (T,), in frames: (3, T, height, width) in -1..1."""
-    background = torch.from_numpy(scenes.draw(scenario.scene, height, width, Random(scenario.seed)).transpose(2, 0, 1))
+    if backdrop is None:
+        scene = scenes.draw(scenario.scene, height, width, Random(scenario.seed))
+        backdrop = torch.from_numpy(scene.transpose(2, 0, 1))
     times, whole = moments / POCKET.frame_rate, torch.from_numpy(np.rint(moments)).long()
     layers = [(scenario.subject, scenario.track(times))]
     if scenario.thing:
         layers.append((scenario.thing, scenario.thing_track(times)))
-    picture = background[:, None].expand(-1, len(times), -1, -1)
+    picture = backdrop[:, None].expand(-1, len(times), -1, -1)
     for name, track in layers:
         loop = sprites()[name]
         picture = compose(loop[whole // HOLD % len(loop)].float() / 255, picture, track, scenario.flip)
@@ -263,24 +269,3 @@ def _cropped(stack: np.ndarray) -> np.ndarray:
     dy, dx = (side - (bottom - top)) // 2, (side - (right - left)) // 2
     out[:, dy : dy + bottom - top, dx : dx + right - left] = stack[:, top:bottom, left:right]
     return out
-
-
-@lru_cache(maxsize=1)
-def _photos() -> list[torch.Tensor]:
-    return [
-        torch.from_numpy(np.asarray(Image.open(p).convert("RGB").resize((448, 224), Image.Resampling.LANCZOS)).copy())
-        for p in sources.photographs()
-    ]
-
-
-def photo_clip(rng: Random, num_frames: int, height: int, width: int) -> torch.Tensor:
-    """A slow pan over a landscape photograph, float32 (3, T, H, W) in -1..1; for the autoencoder only."""
-    photo = rng.choice(_photos()).permute(2, 0, 1).float() / 127.5 - 1
-    tall, wide = photo.shape[1:]
-    x, y = rng.uniform(0, wide - width), rng.uniform(0, tall - height)
-    dx, dy = rng.uniform(-2, 2) * rng.choice((0, 1)), rng.uniform(-1, 1) * rng.choice((0, 0, 1))
-    corners = [
-        (round(min(max(y + dy * k, 0), tall - height)), round(min(max(x + dx * k, 0), wide - width)))
-        for k in range(num_frames)
-    ]
-    return torch.stack([photo[:, t : t + height, left : left + width] for t, left in corners], 1)
