@@ -64,7 +64,8 @@ holds the words that the page knows to be near. Shapes: 16:9, 9:16, 1:1, 4:3, 3:
 {sources}
 
 Everything else, the scenes, the motion, most of the sounds and all captions, is made by formulas in `training/`.
-The notices that these licences ask for are in `licences/`.
+The notices that these licences ask for are in `licences/`. One judge in the video decoder's loss, LPIPS, has learned
+from ImageNet's pictures how alike two pictures look to people; Pocket saw none of those, and LPIPS is not shipped.
 
 ## Quality
 
@@ -87,21 +88,22 @@ What people type first, with seed 0: {typed}.
 
 ## Limits
 
-- It is young: its transformer had eight stretches, fourteen hours in all, on two cores at most; half of its subjects
-  and scenes it has known for the last three of them only. Scenes are right and motion mostly. Subjects have their
+- It is young: its transformer had nine stretches, sixteen hours in all, on two cores at most; half of its subjects
+  and scenes it has known for the last four of them only. Scenes are right and motion mostly. Subjects have their
   colours and mostly their shapes; what has legs or fine parts (a cow, a horse, a dragon, a motorcycle) is a pattern of
   its colours that a person has to guess. Cats, dragons and unicorns it has seen six times as often as others, and
   surfing and eating twice as often as other actions, because people type those first.
 - The row "typed first" is of "a cat surfing on a rainbow", "a dragon soaring over a cityscape" and "a unicorn eating
-  spaghetti", eight seeds each: what is eaten is a lump, and how it surfs the judge often takes for another action.
+  spaghetti", eight seeds each. These three are not held out: they are 9 % of all that the last stretch was shown.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject comes in one size, faces as its art does unless it goes the other way, and moves at one speed: a world with
   fewer choices can be learned in less time. Seeds differ in place and scenery.
 - It knows nothing but the lists above: one subject at a time and one thing beside it to eat or to ride on; no text, no
-  camera moves, no counting.
-- Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for an hour on two cores.
-- A photograph as the first frame comes out blurred, and what moves out of it is guesswork.
+  counting, and no camera moves but a pan over a given picture.
+- Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for less than two hours.
+- A given photograph comes out blurred. It stays as it is where nothing is said, the camera pans over it to the left or
+  right, or a subject from the list comes into it; nothing that is in it can move by itself.
 - Sounds are those of a toy: recognisable by kind, not faithful.
 - Clips are AI-generated, and every file that Flipbook writes says so.
 """

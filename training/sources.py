@@ -46,7 +46,7 @@ SOURCES = (
     ),
     Source(
         "endless-sky-data", "apt", "0.9.8-1.2", "e45835e05a11e84bb1a890a0ded390246a53b8318f21a25925aa70fa54f80c13", "public domain (only files so marked are used)",
-        "landscape photographs for the video autoencoder",
+        "landscape photographs, for the autoencoder and as pictures to begin with",
     ),
 )  # fmt: skip
 
