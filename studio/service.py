@@ -151,9 +151,9 @@ class Studio:
             raise StudioError(self.obstacle(card) or f"{card.title} is on this machine already.")
         return card
 
-    def advise(self, model: str, prompt: str) -> Advice:
+    def advise(self, model: str, prompt: str, has_picture: bool = False) -> Advice:
         """What of the prompt the model does not know, and the nearest that it does."""
-        return catalog.advise(self._catalog.card(model).name, prompt)
+        return catalog.advise(self._catalog.card(model).name, prompt, has_picture)
 
     def readiness(self) -> Readiness:
         """The executor's, unless the queue itself can't go on."""

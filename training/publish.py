@@ -17,7 +17,7 @@ import torch
 from diffusers import LTX2ConditionPipeline
 from transformers import BertModel, BertTokenizerFast
 
-from training import model, photos, sources
+from training import model, sources
 from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, WITH, moving, words
 
 FILES = {"video": ["vae"], "audio": ["audio_vae"], "vocoder": ["vocoder"], "transformer": ["transformer", "connectors"]}
@@ -46,9 +46,7 @@ def knowledge() -> dict:
         "scenes": {name: list(wordings) for name, wordings in SCENES.items()},
         "actions": {name: sorted({w for s in SUBJECTS for w in _said(name, s.moves)}) for name in ACTIONS},
     }
-    cameras = {"pan left": list(photos.PANS[-1]), "pan right": list(photos.PANS[1])}
-    cameras["still"] = [words for words in dict.fromkeys(photos.STILL) if words]
-    return {**known, "cameras": cameras, "near": nearest_names(list(known["subjects"]) + list(known["scenes"]))}
+    return {**known, "near": nearest_names(list(known["subjects"]) + list(known["scenes"]))}
 
 
 def _said(action: str, moves: str) -> list[str]:

@@ -115,8 +115,11 @@ def knowledge(folder: Path = POCKET_DIR) -> Knowledge:
     return Knowledge(**json.loads((folder / "knowledge.json").read_text(encoding="utf-8")))
 
 
-def advise(model: str, prompt: str) -> Advice:
-    """What `model` does not know in `prompt`. Models of full size know everything, as far as we can tell."""
+def advise(model: str, prompt: str, has_picture: bool = False) -> Advice:
+    """What `model` does not know in `prompt`, which may have a picture for its subject.
+
+    Models of full size know everything, as far as we can tell.
+    """
     if model != "pocket" or not prompt.strip():
         return Advice()
     known = knowledge()
@@ -131,7 +134,7 @@ def advise(model: str, prompt: str) -> Advice:
         unknown.append(word)
         if guess:
             near.append(guess)
-    has_subject = _mentions(prompt, known.subjects) or any(n in known.subjects for n in near)
+    has_subject = has_picture or _mentions(prompt, known.subjects) or any(n in known.subjects for n in near)
     if not has_subject:
         near += list(known.subjects)[:: max(1, len(known.subjects) // 4)][:4]
     return Advice(tuple(unknown[:6]), tuple(dict.fromkeys(near))[:6], has_subject)

@@ -112,12 +112,11 @@ def _prompt(plan: TabPlan) -> tuple[gr.Textbox, gr.HTML]:
         elem_classes="fb-prompt-box",
     )
     advice = part("advice", {}, words=wording.ADVICE)
-    if not plan.needs_picture:
-        with gr.Row(elem_classes="fb-examples"):
-            part("label", None, words={"text": wording.TRY_ONE})
-            for example in wording.EXAMPLES:
-                chip = gr.Button(example, size="sm", elem_classes="fb-chip")
-                chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", **QUIET)
+    with gr.Row(elem_classes="fb-examples"):
+        part("label", None, words={"text": wording.TRY_ONE})
+        for example in wording.PICTURE_EXAMPLES if plan.needs_picture else wording.EXAMPLES:
+            chip = gr.Button(example, size="sm", elem_classes="fb-chip")
+            chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", **QUIET)
     return prompt, advice
 
 
@@ -125,7 +124,7 @@ def _advise(plan: TabPlan) -> Callable[[Any], Fields]:
     @on_page
     def advise(prompt: Any, model: Any) -> Fields:
         text = prompt[: plan.card.limits.max_prompt_chars] if isinstance(prompt, str) else ""
-        return {"sentence": plan.studio.advise(model, text).sentence if text.strip() else ""}
+        return {"sentence": plan.studio.advise(model, text, plan.needs_picture).sentence if text.strip() else ""}
 
     return advise
 

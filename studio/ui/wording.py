@@ -19,7 +19,8 @@ HONEST = (
 PROMPT = "What happens in your clip?"
 PROMPT_HINT = "A subject, what it does, and where: a pumpkin rolls to the left at sunset"
 PICTURE_PROMPT = "What happens next?"
-PICTURE_PROMPT_HINT = "Say what the picture shows and how it moves: a penguin bounces in the snow"
+PICTURE_PROMPT_HINT = "What comes into the picture, or is in it, and what it does: a penguin bounces"
+PICTURE_EXAMPLES = ("a ghost bounces", "a balloon rises", "a snowman dances")
 TRY_ONE = "Try one:"
 EXAMPLES = (
     "a soccer ball bounces in a meadow",

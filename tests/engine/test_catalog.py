@@ -72,6 +72,12 @@ def test_a_prompt_without_a_known_subject_gets_ideas() -> None:
     assert set(advice.suggestions) & set(catalog.knowledge().subjects)
 
 
+def test_a_picture_is_a_subject() -> None:
+    assert not catalog.advise("pocket", "in the snow").has_subject
+    assert catalog.advise("pocket", "in the snow", has_picture=True).sentence == ""
+    assert "leopard" in catalog.advise("pocket", "a leopard", has_picture=True).unknown
+
+
 def test_misspelt_words_are_guessed() -> None:
     assert "elephant" in catalog.advise("pocket", "an elefant in the snow").suggestions
 

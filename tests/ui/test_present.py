@@ -179,7 +179,8 @@ def test_every_phase_has_its_words() -> None:
 
 
 def test_pocket_knows_every_example_prompt() -> None:
-    assert [catalog.advise("pocket", example).sentence for example in wording.EXAMPLES] == [""] * len(wording.EXAMPLES)
+    assert {catalog.advise("pocket", example).sentence for example in wording.EXAMPLES} == {""}
+    assert {catalog.advise("pocket", one, has_picture=True).sentence for one in wording.PICTURE_EXAMPLES} == {""}
 
 
 def test_a_model_says_what_it_lacks_and_whether_it_can_be_used_here() -> None:
