@@ -1,7 +1,7 @@
 """LPIPS, how alike two pictures look, with its VGG16 weights.
 
-By Zhang et al. 2018, https://arxiv.org/abs/1801.03924. A measure for the autoencoder's decoder alone: what it learned, it
-learned from ImageNet's pictures and people's verdicts on pairs, and none of that is shipped. Knows no model and no data.
+By Zhang et al. 2018, https://arxiv.org/abs/1801.03924. A measure for the autoencoder's decoder alone: what it learned,
+it learned from ImageNet's pictures and people's verdicts on pairs, and none of that is shipped. Knows no model or data.
 """
 
 from __future__ import annotations
