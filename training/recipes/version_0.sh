@@ -63,7 +63,7 @@ python -m training.transformer --minutes 85 --worker 1 --workers 2 --warm --guid
 wait
 # The ninth, 115 minutes: half of the noise as the schedule takes it and `STORIES` from the beginning on, photographs from
 # minute 21 on. The second core polished the decoder by LPIPS first.
-rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
+rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt "$cache"/decoder.pt
 python -m training.transformer --minutes 115 --worker 0 --workers 2 --warm --guided &
 python -m training.autoencoders decoder --minutes 36
 python -m training.transformer --minutes 115 --worker 1 --workers 2 --spent 43 --warm --guided
