@@ -15,7 +15,6 @@ goes on from such weights in the world itself, and keeps what they know of guida
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import dataclass
 from random import Random
 
@@ -26,6 +25,7 @@ from training import latents, model
 from training.checkpoint import Stretch
 from training.flows import Flows, Itself, Noised, Teacher
 from training.latents import Batch, Shape
+from training.meeting import Meeting, named
 from training.optimiser import Trainer
 from training.sources import CACHE
 
@@ -39,7 +39,6 @@ PLAIN_TO_SEE = 0.85  # at noise below this there is no doubt where the subject i
 TOKENS_A_BATCH = 3_600
 AUDIO_WEIGHT = 0.4
 SUBJECT_WEIGHT = 4.0
-MEET_EVERY_S = 60.0
 GUIDANCE = 3.0  # of what a guide aims at
 
 
@@ -136,44 +135,6 @@ class Lesson:
         return (seen * weight).sum() / weight.sum(), (told[1] - true[1]).square().mean()
 
 
-class Meeting:
-    """Workers on one machine leave their weights in the cache and move towards each other's newest.
-
-    By the steps each has made since they last met: a slow worker must not hold a fast one back.
-    """
-
-    def __init__(self, trainer: Trainer, worker: int, workers: int):
-        self.trainer, self.worker, self.workers, self.last = trainer, worker, workers, time.monotonic()
-        self.met_at = dict.fromkeys(range(workers), 0)
-        self.met_at[worker] = trainer.steps
-        for other in self.met_at:
-            path = CACHE / f"meeting-{other}.pt"
-            if other != worker and path.exists():
-                state = torch.load(path)
-                self.met_at[other] = state["steps"]
-                if other == 0 and trainer.steps == 0:
-                    trainer.meet(state["weights"], 1.0)
-
-    def now_and_then(self) -> None:
-        if self.workers == 1 or time.monotonic() - self.last < MEET_EVERY_S:
-            return
-        self.last = time.monotonic()
-        mine, made = CACHE / f"meeting-{self.worker}.pt", self.trainer.steps - self.met_at[self.worker]
-        weights = [m.detach() for m in self.trainer.masters]
-        torch.save({"weights": weights, "steps": self.trainer.steps}, mine.with_suffix(".new"))
-        mine.with_suffix(".new").replace(mine)
-        self.met_at[self.worker] = self.trainer.steps
-        for other in range(self.workers):
-            path = CACHE / f"meeting-{other}.pt"
-            if other == self.worker or not path.exists():
-                continue
-            state = torch.load(path)
-            theirs = state["steps"] - self.met_at[other]
-            self.met_at[other] = state["steps"]
-            if theirs > 0:
-                self.trainer.meet(state["weights"], theirs / (theirs + made))
-
-
 def begun(start: str, mean_with: str = "") -> tuple[torch.nn.Module, torch.nn.Module]:
     """Denoiser and connectors in bf16 with the weights `start` of the cache; without a name, from nothing.
 
@@ -215,7 +176,7 @@ def train(chosen: argparse.Namespace) -> None:
     denoiser, connectors = (m.train() for m in begun("transformer" if chosen.warm else "", chosen.mean))
     compiled(denoiser)
     trainer = Trainer([denoiser, connectors], lr=0.006, small_lr=8e-4, average=0.995)
-    name = "transformer" if worker == 0 else f"transformer-{worker}"
+    name = named("transformer", worker)
     stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, chosen.minutes)
     stretch.spent_s = stretch.spent_s or chosen.spent * 60
     rng = Random(1000 * worker + trainer.steps)
