@@ -1,15 +1,17 @@
 """Trains the video autoencoder, the audio autoencoder and the vocoder, each by itself.
 
     python -m training.autoencoders video --minutes 25
-    python -m training.autoencoders whole --minutes 9
-    python -m training.autoencoders decoder --minutes 60
+    python -m training.autoencoders start
+    python -m training.autoencoders whole --minutes 9 [--lr 0.0006] [--worker 0 --workers 2]
+    python -m training.autoencoders decoder --minutes 60 [--lr 0.0006] [--guesses transformer] [--worker 0 --workers 2]
     python -m training.autoencoders audio --minutes 8
     python -m training.autoencoders vocoder --minutes 12
 
-`video` learns from small crops; `whole` goes on with whole pictures, without which the middle of a large picture,
-far from the padding that crops are full of, comes out grey; `decoder` then polishes the decoder alone, which leaves the
-latents as they are, so that the transformer may train meanwhile. Weights go to the cache as video.weights.pt and so on;
-the latents' mean and spread per channel are measured before the encoder is frozen.
+`video` learns from small crops; `start` sets the weights from the principal components of clips instead, in another
+layout. `whole` goes on with whole pictures, without which the middle of a large picture, far from the padding that
+crops are full of, comes out grey; `decoder` then polishes the decoder alone, which leaves the latents as they are, so
+that the transformer may train meanwhile. Weights go to the cache as video.weights.pt and so on; the latents' mean and
+spread per channel are measured whenever the encoder has changed.
 """
 
 from __future__ import annotations
@@ -19,15 +21,22 @@ import math
 from random import Random
 
 import torch
+from diffusers import AutoencoderKLLTX2Video
 
 from studio.engine.grid import POCKET
-from training import lpips, model, photos, sounds, world
+from training import linear, lpips, model, photos, sounds, world
 from training.checkpoint import Stretch
+from training.guesses import Guesser
+from training.meeting import Meeting, named
 from training.optimiser import Trainer
 from training.sources import CACHE
 
 CROP_PX, CROP_FRAMES, CROPS = 64, 17, 8
 LATENT_NOISE = 0.05  # as a share of the latents' spread: makes the decoder forgive small errors; more kills detail
+PHOTO_SHARE = 0.25
+WHOLE = ((128, 128, 9), (128, 224, 5), (224, 128, 5), (160, 192, 5))  # height, width, frames
+LPIPS_WEIGHT, LPIPS_PX = 0.2, 96  # on a crop of so many pixels of one frame of each clip: a third of a step's time
+STARTING_CLIPS = (160, 9, 128, 128)  # how many, frames, height, width
 
 
 def video_crops(rng: Random) -> torch.Tensor:
@@ -78,29 +87,34 @@ def train_video(minutes: float) -> None:
         stretch.tick(psnr=-10 * math.log10(square.item() / 4), spread=z.std().item())
     stretch.save()
     trainer.use_average()
+    _save(vae, rng)
+
+
+def start_video() -> None:
+    rng, (count, *size) = Random(1), STARTING_CLIPS
+    torch.manual_seed(0)
+    vae = model.video_autoencoder(patch_size=8)
+    linear.start(vae, torch.stack([_clip(rng, *size) for _ in range(count)]))
+    _save(vae, rng)
+
+
+def _save(vae: AutoencoderKLLTX2Video, rng: Random) -> None:
     measure_video_latents(vae.eval(), rng)
     torch.save({"vae": vae.state_dict()}, CACHE / "video.weights.pt")
-
-
-WHOLE = ((128, 128, 9), (128, 224, 5), (224, 128, 5), (160, 192, 5))
-
-
-PHOTO_SHARE = 0.25
-LPIPS_WEIGHT, LPIPS_PX = 0.2, 96  # on a crop of so many pixels of one frame of each clip: a third of a step's time
 
 
 def whole_clips(rng: Random, count: int = 3) -> torch.Tensor:
     """A batch of whole pictures (count, 3, T, H, W) in -1..1, of one shape."""
     height, width, frames = rng.choice(WHOLE)
-    made = []
-    for _ in range(count):
-        if rng.random() < PHOTO_SHARE:
-            made.append(photos.clip(rng, frames, height, width))
-            continue
-        scenario = world.imagine(rng, 2.0, width / height)
-        skip = rng.randrange(24 - frames)
-        made.append(world.render(scenario, skip + frames, height, width)[:, skip:])
-    return torch.stack(made)
+    return torch.stack([_clip(rng, frames, height, width) for _ in range(count)])
+
+
+def _clip(rng: Random, frames: int, height: int, width: int) -> torch.Tensor:
+    """A photograph or some frames of a toy (3, T, H, W)."""
+    if rng.random() < PHOTO_SHARE:
+        return photos.clip(rng, frames, height, width)
+    skip = rng.randrange(24 - frames)
+    return world.render(world.imagine(rng, 2.0, width / height), skip + frames, height, width)[:, skip:]
 
 
 def looks_unlike(judge: lpips.Lpips, ours: torch.Tensor, theirs: torch.Tensor, rng: Random) -> torch.Tensor:
@@ -111,23 +125,31 @@ def looks_unlike(judge: lpips.Lpips, ours: torch.Tensor, theirs: torch.Tensor, r
         return judge(ours[:, :, frame, rows, columns], theirs[:, :, frame, rows, columns]).mean()
 
 
-def train_whole(minutes: float, is_encoder_frozen: bool) -> None:
-    """Go on with whole pictures, with both halves or with the decoder alone."""
-    name = "decoder" if is_encoder_frozen else "whole"
-    torch.manual_seed(0)
-    vae = model.video_autoencoder()
-    vae.load_state_dict(torch.load(CACHE / "video.weights.pt")["vae"])
+def train_whole(chosen: argparse.Namespace, is_encoder_frozen: bool) -> None:
+    """Go on with whole pictures, with both halves or with the decoder alone; the first worker keeps the result.
+
+    The decoder alone may learn, half of the time, from the guesses of the denoiser whose weights `--guesses` names.
+    """
+    worker = chosen.worker
+    name = named("decoder" if is_encoder_frozen else "whole", worker)
+    torch.manual_seed(worker)
+    vae = model.with_weights(torch.load(CACHE / "video.weights.pt")["vae"])
     vae.train()
     vae.encoder.requires_grad_(not is_encoder_frozen)
     judge = lpips.load().to(torch.bfloat16)
-    trainer = Trainer([vae], lr=0.005, small_lr=5e-4, average=0.99)
-    stretch = Stretch(name, {"vae": vae}, trainer, minutes)
-    rng = Random(11 + is_encoder_frozen + trainer.steps)
+    trainer = Trainer([vae], lr=chosen.lr, small_lr=chosen.lr / 10, average=0.99)
+    stretch = Stretch(name, {"vae": vae}, trainer, chosen.minutes)
+    rng = Random(11 + is_encoder_frozen + trainer.steps + 1000 * worker)
+    meeting = Meeting(trainer, worker, chosen.workers)
+    guesser = Guesser(chosen.guesses, rng) if is_encoder_frozen and chosen.guesses else None
     while stretch.goes_on():
-        x = whole_clips(rng)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            with torch.set_grad_enabled(not is_encoder_frozen):
+        if guesser and rng.random() < 0.5:
+            z, x = guesser.draw(2)
+        else:
+            x = whole_clips(rng)
+            with torch.set_grad_enabled(not is_encoder_frozen), torch.autocast("cpu", dtype=torch.bfloat16):
                 z = vae.encode(x).latent_dist.mean
+        with torch.autocast("cpu", dtype=torch.bfloat16):
             y = vae.decode(z + LATENT_NOISE * z.detach().std() * torch.randn_like(z)).sample
         y = y.float()
         square = ((y - x) ** 2).mean()
@@ -135,12 +157,16 @@ def train_whole(minutes: float, is_encoder_frozen: bool) -> None:
         unlike = looks_unlike(judge, y, x, rng)
         loss = (y - x).abs().mean() + square + 0.5 * edges + 1e-3 * (z.float() ** 2).mean()
         trainer.step(loss + LPIPS_WEIGHT * unlike, stretch.progress, decay_share=0.6)
+        meeting.now_and_then()
         stretch.tick(psnr=-10 * math.log10(square.item() / 4), lpips=unlike.item())
     stretch.save()
     trainer.use_average()
-    if not is_encoder_frozen:
-        measure_video_latents(vae.eval(), rng)
-    torch.save({"vae": vae.state_dict()}, CACHE / "video.weights.pt")
+    if worker > 0:
+        return
+    if is_encoder_frozen:
+        torch.save({"vae": vae.state_dict()}, CACHE / "video.weights.pt")
+    else:
+        _save(vae, rng)
 
 
 @torch.no_grad()
@@ -262,14 +288,19 @@ def train_vocoder(minutes: float) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("part", choices=("video", "whole", "decoder", "audio", "vocoder"))
-    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("part", choices=("video", "start", "whole", "decoder", "audio", "vocoder"))
+    parser.add_argument("--minutes", type=float, default=0.0)
+    parser.add_argument("--worker", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--lr", type=float, default=0.005, help="of whole pictures; what began as linear wants 0.0006")
+    parser.add_argument("--guesses", default="", help="weights of a denoiser whose guesses the decoder learns from too")
     chosen = parser.parse_args()
     trainings = {
-        "video": train_video,
-        "whole": lambda minutes: train_whole(minutes, is_encoder_frozen=False),
-        "decoder": lambda minutes: train_whole(minutes, is_encoder_frozen=True),
-        "audio": train_audio,
-        "vocoder": train_vocoder,
+        "video": lambda: train_video(chosen.minutes),
+        "start": start_video,
+        "whole": lambda: train_whole(chosen, is_encoder_frozen=False),
+        "decoder": lambda: train_whole(chosen, is_encoder_frozen=True),
+        "audio": lambda: train_audio(chosen.minutes),
+        "vocoder": lambda: train_vocoder(chosen.minutes),
     }
-    trainings[chosen.part](chosen.minutes)
+    trainings[chosen.part]()

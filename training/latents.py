@@ -96,8 +96,7 @@ class Studio:
 
     def __init__(self, rng: Random):
         self.rng = rng
-        vae, audio = model.video_autoencoder(), model.audio_autoencoder()
-        vae.load_state_dict(torch.load(CACHE / "video.weights.pt")["vae"])
+        vae, audio = model.with_weights(torch.load(CACHE / "video.weights.pt")["vae"]), model.audio_autoencoder()
         audio.load_state_dict(torch.load(CACHE / "audio.weights.pt")["audio_vae"])
         self.pipe = model.assemble({"vae": vae, "audio_vae": audio})
         for part in (vae, audio, self.pipe.text_encoder):
@@ -112,16 +111,19 @@ class Studio:
     @torch.no_grad()
     def make(self, shape: Shape, count: int) -> list[tuple[torch.Tensor, ...]]:
         """New samples: (video tokens, where the subject is, audio tokens, text states, text mask, begins) each."""
-        shots = [self._shot(shape) for _ in range(count)]
+        return list(zip(*self.told([self.shot(shape) for _ in range(count)], shape), strict=True))
+
+    @torch.no_grad()
+    def told(self, shots: list[photos.Shot], shape: Shape) -> tuple[torch.Tensor, ...]:
+        """What `make` makes of each, for all of these of one shape together."""
         video = self.encode_video(torch.stack([shot.pixels for shot in shots]))
         audio = self.encode_audio(torch.stack([torch.from_numpy(shot.sound) for shot in shots]), shape)
         text, mask = self._read([shot.caption for shot in shots])
         nowhere = torch.zeros(math.prod(shape.latents), dtype=torch.bool)
-        places = [where(shot.toy, shape, shape.times) if shot.toy else nowhere for shot in shots]
-        begins = torch.tensor([shot.begins for shot in shots])
-        return list(zip(video, places, audio, text, mask, begins, strict=True))
+        places = torch.stack([where(shot.toy, shape, shape.times) if shot.toy else nowhere for shot in shots])
+        return video, places, audio, text, mask, torch.tensor([shot.begins for shot in shots])
 
-    def _shot(self, shape: Shape) -> photos.Shot:
+    def shot(self, shape: Shape) -> photos.Shot:
         """One out of the world, or now and then one that begins with a photograph, where the clip has room for that."""
         height, width = shape.pixels
         out_width, out_height = grid.size(grid.POCKET, shape.aspect_ratio)
@@ -154,7 +156,7 @@ class Studio:
     def importance(self) -> torch.Tensor:
         """How much each channel of the video latents counts, (64,), one on average: how far noise in it shows.
 
-        All channels are scaled to the same spread, yet a few carry most of what is seen and half of them a sixth.
+        All channels are scaled to the same spread, yet the first ones carry most of what is seen.
         """
         rng, shape = Random(3), Shape("1:1", 13)
         height, width = shape.pixels
@@ -165,7 +167,7 @@ class Studio:
         for channel in range(model.VIDEO_CHANNELS):
             noisy = tokens.clone()
             noisy[..., channel] += noise
-            shows[channel] = (self._decode(noisy, shape) - plain).square().mean()
+            shows[channel] = (self._decode(noisy, shape) - plain).square().mean().sqrt()
         return (1 - SEEN_SHARE) + SEEN_SHARE * shows / shows.mean()
 
     def _decode(self, tokens: torch.Tensor, shape: Shape) -> torch.Tensor:

@@ -5,6 +5,7 @@ Everything is a stock diffusers or transformers class; only the numbers are ours
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
@@ -38,28 +39,53 @@ MEL_BINS = 64
 AUDIO_CHANNELS = 64  # features of one audio latent: 4 channels x 16 mel rows
 VIDEO_CHANNELS = 64
 MAX_SHARD = "9MB"
+LAYOUTS: dict[int, dict] = {  # of the video autoencoder, by the patches that it cuts frames into
+    4: {
+        "block_out_channels": (64, 128, 128),
+        "layers_per_block": (1, 1, 1, 1),
+        "downsample_type": ("spatiotemporal", "spatial", "temporal"),
+        "decoder_block_out_channels": (64, 128, 256),
+        "upsample_type": ("temporal", "spatial", "spatiotemporal"),
+    },
+    8: {
+        "block_out_channels": (256, 128),
+        "layers_per_block": (1, 0, 1),
+        "downsample_type": ("spatiotemporal", "temporal"),
+        "decoder_block_out_channels": (128, 256),
+        "upsample_type": ("temporal", "spatiotemporal"),
+    },
+}
 
 
-def video_autoencoder() -> AutoencoderKLLTX2Video:
-    """16 x 16 pixels by 4 frames to 64 channels."""
+def video_autoencoder(patch_size: int = 4) -> AutoencoderKLLTX2Video:
+    """16 x 16 pixels by 4 frames to 64 channels, in one of two layouts.
+
+    With patches of 4 pixels it has three levels and is trained from nothing; with patches of 8 it has two, and begins
+    as a linear one (`linear.py`).
+    """
+    layout = LAYOUTS[patch_size]
+    levels = len(layout["downsample_type"])
     return AutoencoderKLLTX2Video(
         latent_channels=VIDEO_CHANNELS,
-        block_out_channels=(64, 128, 128),
-        down_block_types=("LTX2VideoDownBlock3D",) * 3,
-        layers_per_block=(1,) * 4,
-        downsample_type=("spatiotemporal", "spatial", "temporal"),
-        spatio_temporal_scaling=(True,) * 3,
-        decoder_block_out_channels=(64, 128, 256),
-        decoder_layers_per_block=(1,) * 4,
-        decoder_spatio_temporal_scaling=(True,) * 3,
-        decoder_inject_noise=(False,) * 4,
-        upsample_type=("temporal", "spatial", "spatiotemporal"),
-        upsample_residual=(True,) * 3,
-        upsample_factor=(2,) * 3,
-        patch_size=4,
+        down_block_types=("LTX2VideoDownBlock3D",) * levels,
+        spatio_temporal_scaling=(True,) * levels,
+        decoder_layers_per_block=(1,) * (levels + 1),
+        decoder_spatio_temporal_scaling=(True,) * levels,
+        decoder_inject_noise=(False,) * (levels + 1),
+        upsample_residual=(True,) * levels,
+        upsample_factor=(2,) * levels,
+        patch_size=patch_size,
         spatial_compression_ratio=16,
         temporal_compression_ratio=4,
+        **layout,
     )
+
+
+def with_weights(weights: dict[str, torch.Tensor]) -> AutoencoderKLLTX2Video:
+    """The video autoencoder of the layout that these weights of it have, with them in it."""
+    vae = video_autoencoder(math.isqrt(weights["encoder.conv_in.conv.weight"].shape[1] // 3))
+    vae.load_state_dict(weights)
+    return vae
 
 
 def audio_autoencoder() -> AutoencoderKLLTX2Audio:

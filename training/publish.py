@@ -26,17 +26,16 @@ NEAR_ENOUGH = 0.5  # cosine of two words' sentence embeddings; below it MiniLM's
 
 def trained_parts(transformer: str = "transformer") -> dict:
     """The parts by diffusers' names, with the weights that lie in the cache."""
+    files = {name: torch.load(sources.CACHE / f"{name}.weights.pt") for name in (*list(FILES)[:3], transformer)}
     parts = {
-        "vae": model.video_autoencoder(),
         "audio_vae": model.audio_autoencoder(),
         "vocoder": model.vocoder(),
         "transformer": model.transformer(),
         "connectors": model.connectors(),
     }
-    for file in (*list(FILES)[:3], transformer):
-        for name, weights in torch.load(sources.CACHE / f"{file}.weights.pt").items():
-            parts[name].load_state_dict(weights)
-    return parts
+    for name, part in parts.items():
+        part.load_state_dict(next(file[name] for file in files.values() if name in file))
+    return {"vae": model.with_weights(files["video"]["vae"]), **parts}
 
 
 def knowledge() -> dict:
