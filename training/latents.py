@@ -156,7 +156,7 @@ class Studio:
     def importance(self) -> torch.Tensor:
         """How much each channel of the video latents counts, (64,), one on average: how far noise in it shows.
 
-        All channels are scaled to the same spread, yet the first ones carry most of what is seen.
+        All channels are scaled to the same spread, yet a few carry most of what is seen.
         """
         rng, shape = Random(3), Shape("1:1", 13)
         height, width = shape.pixels
