@@ -84,6 +84,10 @@ class Visitor:
     def open(self, address: str) -> None:
         """Go to the page and wait until it can be used."""
         self.page.goto(address)
+        self.expect_alive()
+
+    def expect_alive(self) -> None:
+        """The page has all its parts: before, a server that goes away leaves it with half of its own program."""
         expect(self.prompt).to_be_visible(timeout=60_000)
         # The gallery fills from js_on_load, so after this the parts are alive.
         expect(self.page.locator(".fb-card, .fb-gallery-note:not(:empty)").first).to_be_visible(timeout=60_000)

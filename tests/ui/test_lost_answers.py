@@ -22,17 +22,23 @@ NOISE = ("ERR_CONNECTION_FAILED", "Connection errored out", "Unexpected error", 
 
 @dataclass
 class Line:
-    """Between a page and its studio; it breaks at the first answer from `last_heard` on, which the studio has sent."""
+    """Between a page and its studio; it breaks at the first answer from `last_heard` on, which the studio has sent.
+
+    Mended, it still carries each request: whoever takes a route away takes it from the request in hand too.
+    """
 
     visitor: Visitor
     last_heard: str
     is_cut: bool = field(default=False, init=False)
+    is_mended: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         self.visitor.page.route("**/*", self._carry)
 
     def _carry(self, route: Route) -> None:
-        if self.is_cut:
+        if self.is_mended:
+            route.continue_()
+        elif self.is_cut:
             route.abort("connectionfailed")
         elif self.last_heard in route.request.url:
             self.is_cut = True
@@ -43,8 +49,7 @@ class Line:
             route.continue_()
 
     def mend(self) -> None:
-        self.visitor.page.unroute("**/*", self._carry)
-        self.visitor.page.wait_for_load_state()
+        self.is_mended = True
 
 
 def done(house: House) -> int:
