@@ -18,6 +18,7 @@ import numpy as np
 from studio import bench_visitors, estimate
 from studio.domain import Phase, Progress, Report, Task, VideoRequest
 from studio.engine import attention, grid, rows
+from studio.engine.device import cpu_format
 from studio.engine.pipeline import Generated, VideoPipeline
 from studio.executors.local import LocalExecutor
 from studio.media.provenance import tags
@@ -108,7 +109,7 @@ def against_diffusers(pipeline: VideoPipeline) -> list[str]:
     plain = {}
     for name in ("plain diffusers, our attention", "plain diffusers as it comes"):
         pipe: Any = LTX2ConditionPipeline.from_pretrained(
-            pipeline.pocket_dir, torch_dtype=torch.bfloat16, local_files_only=True
+            pipeline.pocket_dir, torch_dtype=getattr(torch, cpu_format()), local_files_only=True
         )
         pipe.set_progress_bar_config(disable=True)
         plain[name] = pipe

@@ -26,6 +26,7 @@ from diffusers import AutoencoderKLLTX2Video
 from studio.engine.grid import POCKET
 from training import linear, lpips, model, photos, sounds, world
 from training.checkpoint import Stretch
+from training.formats import FASTEST, autocast
 from training.guesses import Guesser
 from training.meeting import Meeting, named
 from training.optimiser import Trainer
@@ -76,7 +77,7 @@ def train_video(minutes: float) -> None:
     rng = Random(1 + trainer.steps)
     while stretch.goes_on():
         x = video_crops(rng)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             z = vae.encode(x).latent_dist.mean
             y = vae.decode(z + LATENT_NOISE * z.detach().std() * torch.randn_like(z)).sample
         y, z = y.float(), z.float()
@@ -121,7 +122,7 @@ def looks_unlike(judge: lpips.Lpips, ours: torch.Tensor, theirs: torch.Tensor, r
     """LPIPS of a crop of one frame of clips (B, 3, T, H, W), mean over B."""
     frame, top, left = (rng.randrange(size) for size in (ours.shape[2], *(n - LPIPS_PX + 1 for n in ours.shape[3:])))
     rows, columns = slice(top, top + LPIPS_PX), slice(left, left + LPIPS_PX)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with autocast():
         return judge(ours[:, :, frame, rows, columns], theirs[:, :, frame, rows, columns]).mean()
 
 
@@ -136,7 +137,7 @@ def train_whole(chosen: argparse.Namespace, is_encoder_frozen: bool) -> None:
     vae = model.with_weights(torch.load(CACHE / "video.weights.pt")["vae"])
     vae.train()
     vae.encoder.requires_grad_(not is_encoder_frozen)
-    judge = lpips.load().to(torch.bfloat16)
+    judge = lpips.load().to(FASTEST)
     trainer = Trainer([vae], lr=chosen.lr, small_lr=chosen.lr / 10, average=0.99)
     stretch = Stretch(name, {"vae": vae}, trainer, chosen.minutes)
     rng = Random(11 + is_encoder_frozen + trainer.steps + 1000 * worker)
@@ -147,9 +148,9 @@ def train_whole(chosen: argparse.Namespace, is_encoder_frozen: bool) -> None:
             z, x = guesser.draw(2)
         else:
             x = whole_clips(rng)
-            with torch.set_grad_enabled(not is_encoder_frozen), torch.autocast("cpu", dtype=torch.bfloat16):
+            with torch.set_grad_enabled(not is_encoder_frozen), autocast():
                 z = vae.encode(x).latent_dist.mean
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             y = vae.decode(z + LATENT_NOISE * z.detach().std() * torch.randn_like(z)).sample
         y = y.float()
         square = ((y - x) ** 2).mean()
@@ -176,7 +177,7 @@ def measure_video_latents(vae, rng: Random, clips: int = 60) -> None:
     for _ in range(clips):
         height, width = rng.choice(((128, 128), (128, 224), (224, 128)))
         scenario = world.imagine(rng, 25 / POCKET.frame_rate, width / height)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             latents = vae.encode(world.render(scenario, 25, height, width)[None]).latent_dist.mean
         found.append(latents.float()[0].flatten(1))
     values = torch.cat(found, 1)
@@ -219,7 +220,7 @@ def train_audio(minutes: float) -> None:
     pool = SoundPool(Random(2 + trainer.steps))
     while stretch.goes_on():
         x = sounds.mel(pool.draw(16, (MEL_CROP - 1) * model.MEL_HOP))
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             z = vae.encode(x).latent_dist.mean
             y = vae.decode(z + LATENT_NOISE * z.detach().std() * torch.randn_like(z)).sample
         y, z = y.float(), z.float()
@@ -274,7 +275,7 @@ def train_vocoder(minutes: float) -> None:
             with torch.no_grad():
                 again = vae.decode(vae.encode(heard).latent_dist.mean).sample
             heard = torch.cat([again, heard[:, :, again.shape[2] :]], 2)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             made = vocoder(heard[:, :, :-1].flatten(0, 1)[:, None])
         made = made.float()[..., :samples]
         wave = wave.flatten(0, 1)[:, None, : made.shape[-1]]

@@ -21,8 +21,8 @@ Flows = tuple[torch.Tensor, torch.Tensor]
 class Noised:
     """Tokens of clips on their way from noise to picture and sound, of which only the `kept` are there.
 
-    `video` (B, N, 64) and `audio` (B, M, 64) bf16; `kept` (B, N) their numbers among all; `sigma` (B,) the noise, and
-    `level` (B, N) that of each picture token: a clean opening has none.
+    `video` (B, N, 64) and `audio` (B, M, 64) in the denoiser's number format; `kept` (B, N) their numbers among all;
+    `sigma` (B,) the noise, and `level` (B, N) that of each picture token: a clean opening has none.
     """
 
     shape: Shape

@@ -10,6 +10,7 @@ from random import Random
 import torch
 
 from training.flows import Noised
+from training.formats import FASTEST
 from training.latents import Shape, Studio
 from training.transformer import begun
 
@@ -33,9 +34,9 @@ class Guesser:
         sigma = torch.empty(count).uniform_(*NOISE)
         level = sigma[:, None].expand(video.shape[:2])
         seen = torch.lerp(video.float(), torch.randn(video.shape), level[..., None])
-        heard = torch.lerp(audio.float(), torch.randn(audio.shape), sigma[:, None, None]).bfloat16()
+        heard = torch.lerp(audio.float(), torch.randn(audio.shape), sigma[:, None, None]).to(FASTEST)
         numbers = torch.arange(video.shape[1]).expand(video.shape[:2])
-        noised = Noised(shape, numbers, seen.bfloat16(), heard, sigma, level)
+        noised = Noised(shape, numbers, seen.to(FASTEST), heard, sigma, level)
         flow, _ = noised.flows(self.denoiser, self.connectors, text, mask)
         guess = pipe._unpack_latents(seen - level[..., None] * flow, *shape.latents, 1, 1)
         latents = pipe._denormalize_latents(guess, pipe.vae.latents_mean, pipe.vae.latents_std, 1.0)

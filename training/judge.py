@@ -22,6 +22,7 @@ from torch import nn
 from studio.engine import grid
 from training import world
 from training.checkpoint import Stretch
+from training.formats import autocast
 from training.optimiser import Trainer
 from training.sources import CACHE
 from training.subjects import ACTIONS, SCENES, SUBJECTS, WITH
@@ -101,7 +102,7 @@ def train(minutes: float) -> None:
     rng = Random(5 + trainer.steps)
     while stretch.goes_on():
         frames, subjects, scenes, things, tracks = stills(rng, 24)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             subject, scene, thing, track, _ = judge(frames)
         loss = F.cross_entropy(subject.float(), subjects) + 0.5 * F.cross_entropy(scene.float(), scenes)
         loss = loss + 0.5 * F.cross_entropy(thing.float(), things)

@@ -15,6 +15,7 @@ import torch
 
 from studio.engine import grid
 from training import model, photos, sounds, world
+from training.formats import FASTEST
 from training.sources import CACHE
 from training.subjects import ACTIONS, SUBJECTS
 
@@ -29,6 +30,7 @@ STORIES = (
     {"subject": "dragon", "action": "surfs", "scene": "city"},
     {"subject": "unicorn", "action": "eats", "thing": "spaghetti"},
 )
+NEWEST, NEWEST_SHARE = 100, 1.5  # subjects from this place in the list on come so many times as often as the others
 STORY_SHARE = 0.09  # of all samples tell one of these
 PHOTO_SHARE = 0.12  # of all samples begin with a photograph, as a visitor's may
 SEEN_SHARE = 0.75  # of a channel's weight goes by what is seen of it; the rest keeps even the faintest in check
@@ -100,7 +102,7 @@ class Studio:
         audio.load_state_dict(torch.load(CACHE / "audio.weights.pt")["audio_vae"])
         self.pipe = model.assemble({"vae": vae, "audio_vae": audio})
         for part in (vae, audio, self.pipe.text_encoder):
-            part.to(torch.bfloat16).eval().requires_grad_(False)
+            part.to(FASTEST).eval().requires_grad_(False)
         self.pools: dict[Shape, list[tuple[torch.Tensor, ...]]] = {}
         self.empty = self._read([""])
 
@@ -137,12 +139,13 @@ class Studio:
     def _asked(self) -> dict[str, str]:
         if self.rng.random() < STORY_SHARE:
             return self.rng.choice(STORIES)
+        newest = dict.fromkeys((one.name for one in SUBJECTS[NEWEST:]), NEWEST_SHARE)
         return {
-            "subject": self._one_of([one.name for one in SUBJECTS], FAVOURITES),
+            "subject": self._one_of([one.name for one in SUBJECTS], newest | FAVOURITES),
             "action": self._one_of(list(ACTIONS), FAVOURITE_ACTIONS),
         }
 
-    def _one_of(self, names: list[str], favourites: dict[str, int]) -> str:
+    def _one_of(self, names: list[str], favourites: dict[str, float]) -> str:
         return self.rng.choices(names, [favourites.get(name, 1) for name in names])[0]
 
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:

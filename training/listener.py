@@ -17,6 +17,7 @@ from torch import nn
 
 from training import sounds, world
 from training.checkpoint import Stretch
+from training.formats import autocast
 from training.optimiser import Trainer
 from training.sources import CACHE
 from training.subjects import SCENES, SUBJECTS, subject
@@ -78,7 +79,7 @@ def train(minutes: float) -> None:
         del pool[:-POOL]
         mels, voices, scenes = zip(*rng.choices(pool, k=BATCH), strict=True)
         truth = torch.tensor(voices)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with autocast():
             voice, scene = listener(roughened(torch.stack(mels), rng))
         loss = F.cross_entropy(voice.float(), truth) + 0.5 * F.cross_entropy(scene.float(), torch.tensor(scenes))
         trainer.step(loss, stretch.progress)

@@ -12,11 +12,16 @@ from collections.abc import Iterable
 import torch
 from torch import nn
 
+from training.formats import FASTEST
+
 
 def orthogonal(matrices: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The nearest semi-orthogonal matrices (..., n, m), roughly, by Newton-Schulz in bf16; same shape, float32."""
+    """The nearest semi-orthogonal matrices (..., n, m), roughly; same shape, float32.
+
+    By Newton-Schulz in the fastest number format.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrices.bfloat16()
+    x = matrices.to(FASTEST)
     x = x / (x.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     tall = x.size(-2) > x.size(-1)
     x = x.mT if tall else x
@@ -62,7 +67,7 @@ def is_matrix(name: str, parameter: torch.Tensor) -> bool:
 class Trainer:
     """Both optimisers of some modules, with one schedule: warm up, hold, then decay linearly over the last share.
 
-    Works on float32 masters, so that the modules themselves may be bf16, which is four times faster on a CPU.
+    Works on float32 masters, so that the modules themselves may be bf16: four times faster on CPUs that have it.
     """
 
     def __init__(self, modules: list[nn.Module], lr: float, small_lr: float, average: float = 0.999):

@@ -17,6 +17,7 @@ import torch
 from diffusers import AutoencoderKLLTX2Video
 
 from training.flows import Noised
+from training.formats import FASTEST
 from training.latents import Shape, Studio
 from training.linear import least_squares
 from training.sources import CACHE
@@ -51,8 +52,8 @@ def said(studio: Studio, denoiser, connectors, rng: Random) -> tuple[torch.Tenso
         level = sigma[:, None].expand(noise.shape[:2])
         noised = Noised(
             batch.shape, torch.arange(noise.shape[1]).expand(noise.shape[:2]),
-            torch.lerp(batch.video.float(), noise, level[..., None]).bfloat16(),
-            torch.lerp(batch.audio.float(), audio_noise, sigma[:, None, None]).bfloat16(), sigma, level,
+            torch.lerp(batch.video.float(), noise, level[..., None]).to(FASTEST),
+            torch.lerp(batch.audio.float(), audio_noise, sigma[:, None, None]).to(FASTEST), sigma, level,
         )  # fmt: skip
         noised.flows(denoiser, connectors, batch.text, batch.mask)
         noised.flows(denoiser, connectors, *(one.expand(BATCH, *one.shape[1:]) for one in studio.empty))
@@ -70,7 +71,7 @@ def refit(old: AutoencoderKLLTX2Video) -> None:
     rng = Random(5)
     denoiser, connectors = begun("transformer")
     studio = Studio(rng)
-    new_tokens, old_tokens = both(studio, old.to(torch.bfloat16).eval())
+    new_tokens, old_tokens = both(studio, old.to(FASTEST).eval())
     turn, shift = least_squares(new_tokens, old_tokens)
     left = (new_tokens @ turn.T + shift - old_tokens).square().mean() / old_tokens.square().mean()
     first, last = denoiser.proj_in, denoiser.proj_out

@@ -24,6 +24,7 @@ from studio.engine import attention
 from training import latents, model
 from training.checkpoint import Stretch
 from training.flows import Flows, Itself, Noised, Teacher
+from training.formats import FASTEST
 from training.latents import Batch, Shape
 from training.meeting import Meeting, named
 from training.optimiser import Trainer
@@ -122,8 +123,8 @@ class Lesson:
         noise, audio_noise = torch.randn_like(video), torch.randn_like(audio)
         level = sigma[:, None] * ~given
         noised = Noised(
-            batch.shape, kept, torch.lerp(video, noise, level[..., None]).to(torch.bfloat16),
-            torch.lerp(audio, audio_noise, sigma[:, None, None]).to(torch.bfloat16), sigma, level,
+            batch.shape, kept, torch.lerp(video, noise, level[..., None]).to(FASTEST),
+            torch.lerp(audio, audio_noise, sigma[:, None, None]).to(FASTEST), sigma, level,
         )  # fmt: skip
         told = noised.flows(self.denoiser, self.connectors, batch.text, batch.mask)
         true = noise - video, audio_noise - audio
@@ -136,7 +137,7 @@ class Lesson:
 
 
 def begun(start: str, mean_with: str = "") -> tuple[torch.nn.Module, torch.nn.Module]:
-    """Denoiser and connectors in bf16 with the weights `start` of the cache; without a name, from nothing.
+    """Denoiser and connectors with the weights `start` of the cache; without a name, from nothing.
 
     Nothing has last layers of zero, for a first guess of zero. `mean_with` names other weights in the cache, and the
     mean of both is better than either (model soups, Wortsman et al. 2022).
@@ -153,7 +154,7 @@ def begun(start: str, mean_with: str = "") -> tuple[torch.nn.Module, torch.nn.Mo
             torch.nn.init.zeros_(last.bias)
     attention.use_on_cpu(denoiser, connectors)
     for module in (denoiser, connectors):
-        module.to(dtype=torch.bfloat16)
+        module.to(dtype=FASTEST)
     return denoiser, connectors
 
 

@@ -75,6 +75,8 @@ def fit(plan: Plan, card: ModelCard, wanted: str, free: Memory) -> Plan:
     """
     if not card.source:
         return plan  # Pocket fits everywhere
+    if plan.dtype == "float32":
+        card = _doubled(card)
     is_tiled = bool(card.memory_bytes)  # what fits while it denoises may run out of memory when it decodes
     if wanted != "auto":
         (mode,) = _choices(wanted)
@@ -87,6 +89,16 @@ def fit(plan: Plan, card: ModelCard, wanted: str, free: Memory) -> Plan:
         raise StudioError(f"{card.title} needs {told_needs(card, wanted)}; {has}.")
     why = f"{SAID[fitting[0]]}, since all of {card.title} takes {card.memory_bytes / GB:.0f} GB and {has}"
     return replace(plan, mode=fitting[0], is_tiled=is_tiled, why=why)
+
+
+def _doubled(card: ModelCard) -> ModelCard:
+    """The model in float32: a card's bytes are those of 16 bits a number."""
+    return replace(
+        card,
+        memory_bytes=2 * card.memory_bytes,
+        transformer_bytes=2 * card.transformer_bytes,
+        encoder_bytes=2 * card.encoder_bytes,
+    )
 
 
 def leaner(plan: Plan, card: ModelCard) -> Plan | None:

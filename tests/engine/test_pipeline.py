@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from studio.domain import ASPECT_RATIOS, Order, Orders, Progress, Stopped, StudioError, VideoRequest
-from studio.engine import attention, grid, preview, rows
+from studio.engine import attention, device, grid, preview, rows
 from studio.engine.pipeline import Generated, VideoPipeline
 
 REQUEST = VideoRequest("a cat walks to the right in the snow", seconds=1.0, seed=3, num_inference_steps=3)
@@ -126,7 +126,8 @@ def test_it_makes_what_diffusers_makes_bit_by_bit(pipeline: VideoPipeline, pocke
 
     with warnings.catch_warnings():  # older and newer versions name the number format differently
         warnings.simplefilter("ignore")
-        plain = LTX2ConditionPipeline.from_pretrained(pocket_dir, torch_dtype=torch.bfloat16, local_files_only=True)
+        wanted = getattr(torch, device.cpu_format())
+        plain = LTX2ConditionPipeline.from_pretrained(pocket_dir, torch_dtype=wanted, local_files_only=True)
     plain.set_progress_bar_config(disable=True)
     attention.use_on_cpu(plain.transformer, plain.connectors)
     picture = make(pipeline, replace(REQUEST, seed=8, num_inference_steps=1)).frames[5]
@@ -210,7 +211,7 @@ def test_pocket_runs_in_plain_diffusers(pocket_dir: Path) -> None:
     program = """
 import sys, torch
 from diffusers import LTX2ConditionPipeline
-pipe = LTX2ConditionPipeline.from_pretrained(sys.argv[1], torch_dtype=torch.bfloat16, local_files_only=True)
+pipe = LTX2ConditionPipeline.from_pretrained(sys.argv[1], torch_dtype=torch.float32, local_files_only=True)
 made = pipe(prompt="a cat at sea", negative_prompt="", width=128, height=128, num_frames=9, frame_rate=12.0,
             num_inference_steps=2, guidance_scale=3.0, stg_scale=0.0, modality_scale=1.0, guidance_rescale=0.0,
             max_sequence_length=32, output_type="np")
