@@ -65,7 +65,7 @@ def test_a_pass_is_given_what_the_pipeline_gives(model: Model, tmp_path: Any) ->
         if isinstance(value, torch.Tensor):
             assert (value.ndim, value.shape[2:]) == (real[name].ndim, real[name].shape[2:]), name
     with torch.no_grad():
-        pipeline._pipe.transformer(**given, return_dict=False)
+        pipeline._pipe.transformer.to(torch.bfloat16)(**given, return_dict=False)
 
 
 def test_operations_are_counted_and_told_in_a_table() -> None:

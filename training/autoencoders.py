@@ -256,17 +256,25 @@ def spectral_distance(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return total / 4
 
 
-def train_vocoder(minutes: float) -> None:
-    """One side at a time, then doubled: trained on both at once, left and right came out alike."""
-    torch.manual_seed(0)
+def train_vocoder(chosen: argparse.Namespace) -> None:
+    """One side at a time, then doubled: trained on both at once, left and right came out alike.
+
+    Warm, it goes on from the one in the cache.
+    """
+    worker = chosen.worker
+    torch.manual_seed(worker)
     vae = model.audio_autoencoder()
     vae.load_state_dict(torch.load(CACHE / "audio.weights.pt")["audio_vae"])
     vae.eval().requires_grad_(False)
-    vocoder = model.vocoder(sides=1).train()
-    trainer = Trainer([vocoder], lr=0.008, small_lr=1e-3, average=0.99)
-    stretch = Stretch("vocoder", {"vocoder": vocoder}, trainer, minutes)
-    rng = Random(3 + trainer.steps)
-    pool = SoundPool(rng)
+    vocoder = model.vocoder(sides=1)
+    if chosen.warm:
+        both = model.vocoder()
+        both.load_state_dict(torch.load(CACHE / "vocoder.weights.pt")["vocoder"])
+        vocoder = model.mono(both)
+    trainer = Trainer([vocoder.train()], lr=0.008, small_lr=1e-3, average=0.99)
+    stretch = Stretch(named("vocoder", worker), {"vocoder": vocoder}, trainer, chosen.minutes)
+    rng = Random(3 + trainer.steps + 1000 * worker)
+    pool, meeting = SoundPool(rng), Meeting(trainer, worker, chosen.workers)
     samples = (MEL_CROP - 1) * model.MEL_HOP
     while stretch.goes_on():
         wave = pool.draw(6, samples)
@@ -281,8 +289,11 @@ def train_vocoder(minutes: float) -> None:
         wave = wave.flatten(0, 1)[:, None, : made.shape[-1]]
         spectral, (ours, theirs) = spectral_distance(made, wave), (sounds.mel(x) for x in (made, wave))
         trainer.step(spectral + (ours - theirs).abs().mean(), stretch.progress)
+        meeting.now_and_then()
         stretch.tick(spectral=spectral.item(), mel=(ours - theirs).abs().mean().item())
     stretch.save()
+    if worker:
+        return
     trainer.use_average()
     torch.save({"vocoder": model.stereo(vocoder).state_dict()}, CACHE / "vocoder.weights.pt")
 
@@ -294,6 +305,7 @@ if __name__ == "__main__":
     parser.add_argument("--worker", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--lr", type=float, default=0.005, help="of whole pictures; what began as linear wants 0.0006")
+    parser.add_argument("--warm", action="store_true", help="of the vocoder: go on from the one in the cache")
     parser.add_argument("--guesses", default="", help="weights of a denoiser whose guesses the decoder learns from too")
     chosen = parser.parse_args()
     trainings = {
@@ -302,6 +314,6 @@ if __name__ == "__main__":
         "whole": lambda: train_whole(chosen, is_encoder_frozen=False),
         "decoder": lambda: train_whole(chosen, is_encoder_frozen=True),
         "audio": lambda: train_audio(chosen.minutes),
-        "vocoder": lambda: train_vocoder(chosen.minutes),
+        "vocoder": lambda: train_vocoder(chosen),
     }
     trainings[chosen.part]()

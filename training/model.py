@@ -132,6 +132,15 @@ def stereo(mono: LTX2Vocoder) -> LTX2Vocoder:
     return double
 
 
+@torch.no_grad()
+def mono(stereo: LTX2Vocoder) -> LTX2Vocoder:
+    """What `stereo` made a vocoder of both sides from."""
+    single = vocoder(sides=1)
+    for ours, theirs in zip(single.parameters(), stereo.parameters(), strict=True):
+        ours.copy_(theirs[tuple(slice(size) for size in ours.shape)])
+    return single
+
+
 def transformer(width: int = 256, layers: int = 6) -> LTX2VideoTransformer3DModel:
     """The joint denoiser of picture and sound; head size 64 for the picture, 32 for the sound."""
     heads = width // 64
