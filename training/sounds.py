@@ -111,12 +111,20 @@ def _effect(scenario: Scenario, times: Wave, rng: Random) -> Wave:
     return np.zeros(count)
 
 
-@lru_cache(maxsize=1)
-def _filters() -> torch.Tensor:
-    bank = mel_filter_bank(
-        WINDOW // 2 + 1, MEL_BINS, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney"
-    )
+@lru_cache(maxsize=8)
+def _filters(window: int = WINDOW, bins: int = MEL_BINS) -> torch.Tensor:
+    bank = mel_filter_bank(window // 2 + 1, bins, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
     return torch.from_numpy(np.asarray(bank, np.float32))
+
+
+def mels(sound: torch.Tensor) -> list[torch.Tensor]:
+    """Log-mels of sound (..., N) in nats, each (B, T, bins): few bins of short windows to many of long ones."""
+    flat, found = sound.reshape(-1, sound.shape[-1]), []
+    for size, bins in ((320, 32), (WINDOW, MEL_BINS), (2048, 128)):
+        window = torch.hann_window(size)
+        spectrum = torch.stft(flat, size, size // 4, window=window, return_complex=True).abs()
+        found.append((spectrum.transpose(1, 2) @ _filters(size, bins)).clamp(min=1e-5).log())
+    return found
 
 
 def mel(sound: torch.Tensor, frames: int | None = None) -> torch.Tensor:
