@@ -68,6 +68,12 @@ python -m training.transformer --minutes 115 --worker 0 --workers 2 --warm --gui
 python -m training.autoencoders decoder --minutes 36
 python -m training.transformer --minutes 115 --worker 1 --workers 2 --spent 43 --warm --guided
 wait
+# The vocoder, which had only heard the first world: 45 minutes more in that of today. Pitch by `heard_distance` from minute
+# 12 on. It was made on a processor without bfloat16.
+rm -f "$cache"/vocoder.pt "$cache"/vocoder-1.pt "$cache"/meeting-*.pt
+python -m training.autoencoders vocoder --minutes 45 --worker 0 --workers 2 --warm &
+python -m training.autoencoders vocoder --minutes 45 --worker 1 --workers 2 --warm
+wait
 python -m training.listener --minutes 5
 python -m training.publish
 python -m training.evaluate --clips 48
