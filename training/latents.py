@@ -30,7 +30,6 @@ STORIES = (
     {"subject": "dragon", "action": "surfs", "scene": "city"},
     {"subject": "unicorn", "action": "eats", "thing": "spaghetti"},
 )
-NEWEST, NEWEST_SHARE = 100, 1.5  # subjects from this place in the list on come so many times as often as the others
 STORY_SHARE = 0.09  # of all samples tell one of these
 PHOTO_SHARE = 0.12  # of all samples begin with a photograph, as a visitor's may
 SEEN_SHARE = 0.75  # of a channel's weight goes by what is seen of it; the rest keeps even the faintest in check
@@ -139,13 +138,12 @@ class Studio:
     def _asked(self) -> dict[str, str]:
         if self.rng.random() < STORY_SHARE:
             return self.rng.choice(STORIES)
-        newest = dict.fromkeys((one.name for one in SUBJECTS[NEWEST:]), NEWEST_SHARE)
         return {
-            "subject": self._one_of([one.name for one in SUBJECTS], newest | FAVOURITES),
+            "subject": self._one_of([one.name for one in SUBJECTS], FAVOURITES),
             "action": self._one_of(list(ACTIONS), FAVOURITE_ACTIONS),
         }
 
-    def _one_of(self, names: list[str], favourites: dict[str, float]) -> str:
+    def _one_of(self, names: list[str], favourites: dict[str, int]) -> str:
         return self.rng.choices(names, [favourites.get(name, 1) for name in names])[0]
 
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
