@@ -5,7 +5,7 @@
     python -m training.autoencoders whole --minutes 9 [--lr 0.0006] [--worker 0 --workers 2]
     python -m training.autoencoders decoder --minutes 60 [--lr 0.0006] [--guesses transformer] [--worker 0 --workers 2]
     python -m training.autoencoders audio --minutes 8
-    python -m training.autoencoders vocoder --minutes 12
+    python -m training.autoencoders vocoder --minutes 12 [--warm] [--worker 0 --workers 2]
 
 `video` learns from small crops; `start` sets the weights from the principal components of clips instead, in another
 layout. `whole` goes on with whole pictures, without which the middle of a large picture, far from the padding that

@@ -31,7 +31,7 @@ from training.voices import (
 )
 from training.world import SHAKES_HZ, SWELL_HZ, Scenario
 
-WINDOW = 640
+WINDOW = 4 * MEL_HOP
 MEL_MEAN, MEL_SPREAD = -6.0, 3.0
 
 
@@ -111,28 +111,26 @@ def _effect(scenario: Scenario, times: Wave, rng: Random) -> Wave:
     return np.zeros(count)
 
 
-@lru_cache(maxsize=8)
-def _filters(window: int = WINDOW, bins: int = MEL_BINS) -> torch.Tensor:
+@lru_cache(maxsize=3)
+def _filters(window: int, bins: int) -> torch.Tensor:
     bank = mel_filter_bank(window // 2 + 1, bins, 0.0, SAMPLE_RATE / 2, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
     return torch.from_numpy(np.asarray(bank, np.float32))
 
 
 def mels(sound: torch.Tensor) -> list[torch.Tensor]:
     """Log-mels of sound (..., N) in nats, each (B, T, bins): few bins of short windows to many of long ones."""
-    flat, found = sound.reshape(-1, sound.shape[-1]), []
-    for size, bins in ((320, 32), (WINDOW, MEL_BINS), (2048, 128)):
-        window = torch.hann_window(size)
-        spectrum = torch.stft(flat, size, size // 4, window=window, return_complex=True).abs()
-        found.append((spectrum.transpose(1, 2) @ _filters(size, bins)).clamp(min=1e-5).log())
-    return found
+    flat = sound.reshape(-1, sound.shape[-1])
+    return [_log_mel(flat, *kind) for kind in ((320, 32), (WINDOW, MEL_BINS), (2048, 128))]
+
+
+def _log_mel(flat: torch.Tensor, size: int, bins: int) -> torch.Tensor:
+    spectrum = torch.stft(flat, size, size // 4, window=torch.hann_window(size), return_complex=True).abs()
+    return (spectrum.transpose(1, 2) @ _filters(size, bins)).clamp(min=1e-5).log()
 
 
 def mel(sound: torch.Tensor, frames: int | None = None) -> torch.Tensor:
     """Log-mel of sound (..., N), about -2..2: (..., T, MEL_BINS), 100 frames a second; padded or cut to `frames`."""
-    flat = sound.reshape(-1, sound.shape[-1])
-    window = torch.hann_window(WINDOW)
-    spectrum = torch.stft(flat, WINDOW, MEL_HOP, window=window, center=True, return_complex=True).abs()
-    logs = ((spectrum.transpose(1, 2) @ _filters()).clamp(min=1e-5).log() - MEL_MEAN) / MEL_SPREAD
+    logs = (_log_mel(sound.reshape(-1, sound.shape[-1]), WINDOW, MEL_BINS) - MEL_MEAN) / MEL_SPREAD
     logs = logs.reshape(*sound.shape[:-1], *logs.shape[1:])
     if frames is None:
         return logs

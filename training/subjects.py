@@ -183,7 +183,9 @@ WITH = {
 
 def moving(moves: str) -> str:
     """How the verb `moves` goes on, "hopping" for "hops"; only for the verbs above."""
-    stem = moves.removesuffix("s").replace("flie", "fly")
+    if moves.endswith("ies"):
+        return moves.removesuffix("ies") + "ying"
+    stem = moves.removesuffix("s")
     if stem.endswith("e"):
         return stem[:-1] + "ing"
     return stem + {"hop": "p", "swim": "m", "run": "n"}.get(stem, "") + "ing"

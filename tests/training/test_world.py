@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from training import judge, optimiser, scenes, world
-from training.subjects import ACTIONS, SCENES, SUBJECTS, subject
+from training.subjects import ACTIONS, SCENES, SUBJECTS, moving, subject
 from training.voices import AMBIENCE, CALLS, STEADY
 
 
@@ -33,6 +33,11 @@ def test_pocket_says_that_it_knows_what_it_was_taught(pocket_dir: Path) -> None:
     assert set(known["scenes"]) == set(SCENES)
     assert set(known["actions"]) == set(ACTIONS)
     assert set(known["near"].values()) <= {*known["subjects"], *known["scenes"]}
+
+
+def test_what_moves_is_moving_in_english() -> None:
+    ways = {"flies": "flying", "hops": "hopping", "slides": "sliding", "swims": "swimming", "walks": "walking"}
+    assert {moves: moving(moves) for moves in ways} == ways
 
 
 def test_held_out_combinations_stay_out() -> None:
