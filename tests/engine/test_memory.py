@@ -31,6 +31,14 @@ def test_each_plan_takes_less_than_the_one_before(card: rows.ModelCard) -> None:
     assert memory.needs(card, "fp8") == memory.needs(card, "int8") <= memory.needs(card, "offload")
 
 
+def test_a_processor_without_bfloat16_needs_twice_the_memory() -> None:
+    free = Memory(150 * GB, 150 * GB)
+    assert memory.fit(CPU, LTX, "auto", free).mode == "full"
+    plan = memory.fit(replace(CPU, dtype="float32"), LTX, "auto", free)
+    assert plan.mode != "full"
+    assert "all of LTX-2.3 takes 156 GB" in plan.reason
+
+
 @pytest.mark.parametrize(
     ("card_gb", "main_gb", "mode"),
     [
