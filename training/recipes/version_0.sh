@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands behind the Pocket that is shipped, in order; about sixteen hours on two cores. Every training goes
+# The commands behind the Pocket that is shipped, in order; about seventeen hours on two cores. Every training goes
 # on from its last checkpoint in .cache/training when it is started again. The minutes are those that the weights had;
 # what was changed on the way is in training/LOG.md.
 set -euo pipefail
@@ -68,8 +68,8 @@ python -m training.transformer --minutes 115 --worker 0 --workers 2 --warm --gui
 python -m training.autoencoders decoder --minutes 36
 python -m training.transformer --minutes 115 --worker 1 --workers 2 --spent 43 --warm --guided
 wait
-# The vocoder, which had only heard the first world: 45 minutes more in that of today. Pitch by `heard_distance` from minute
-# 12 on. It was made on a processor without bfloat16.
+# The vocoder, which had only heard the first world: 45 minutes more in that of today, with `heard_distance` in its loss
+# from minute 12 on. This was made on a processor without bfloat16.
 rm -f "$cache"/vocoder.pt "$cache"/vocoder-1.pt "$cache"/meeting-*.pt
 python -m training.autoencoders vocoder --minutes 45 --worker 0 --workers 2 --warm &
 python -m training.autoencoders vocoder --minutes 45 --worker 1 --workers 2 --warm
