@@ -64,6 +64,7 @@ class ParallelPipeline(_Part):
         self.ranks = ranks
         self._links: list[Connection] = []
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._meeting: tempfile.TemporaryDirectory[str] | None = None
 
     def load(self, model: str = "pocket") -> None:
         card = self.catalog.card(model)
@@ -122,10 +123,14 @@ class ParallelPipeline(_Part):
         self._links, self._processes = [], []
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
+        if self._meeting is not None:
+            self._meeting.cleanup()
+            self._meeting = None
 
     def _gather(self) -> None:
         """Start the companions and join them, by way of a file, since a port would be open to the network."""
-        meeting = Path(tempfile.mkdtemp(prefix="flipbook-")) / "ranks"
+        self._meeting = tempfile.TemporaryDirectory(prefix="flipbook-")
+        meeting = Path(self._meeting.name) / "ranks"
         for rank in range(1, self.ranks):
             ours, theirs = socket.socketpair()
             with theirs:

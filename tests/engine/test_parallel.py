@@ -64,10 +64,16 @@ if __name__ == "__main__":
 def test_two_processes_make_the_clip_of_one(tmp_path: Path) -> None:
     folders = [save("tiny-wan-2.1", tmp_path)]
     (tmp_path / "sitecustomize.py").write_text(ONE_DEVICE)
+    (own_tmp := tmp_path / "tmp").mkdir()
     ran = subprocess.run(
         [sys.executable, "-c", SCRIPT, *map(str, folders)],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}", "OMP_NUM_THREADS": "1"},
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}",
+            "OMP_NUM_THREADS": "1",
+            "TMPDIR": str(own_tmp),
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -81,3 +87,4 @@ def test_two_processes_make_the_clip_of_one(tmp_path: Path) -> None:
     assert told["kept"] == 1
     assert told["lost"], "a companion that ended is an error, not an endless wait"
     assert told["again"] == 2, "and the next clip has a new one"
+    assert not list(own_tmp.glob("flipbook-*")), "where they met is left behind"
