@@ -16,10 +16,12 @@ import torch
 from studio.engine import grid
 from training import model, photos, sounds, world
 from training.formats import FASTEST
+from training.parts import parts_of
 from training.sources import CACHE
 from training.subjects import ACTIONS, SUBJECTS
 
 REUSE = 20
+FIRST = 8  # samples are enough to begin a pool with
 POOL = 800
 # So many times as often as others come the subjects and actions of what people type first: a cat that surfs on a
 # rainbow, a dragon that soars over a city, a unicorn that eats spaghetti.
@@ -67,12 +69,14 @@ class Shape:
 class Batch:
     """`video` (B, tokens, 64) and `audio` (B, tokens, 64) normalised latents, `text` (B, 32, 1152), `mask` (B, 32).
 
-    `subject` (B, tokens) is true where the subject is. `begins` (B,): it makes sense only with its beginning given.
+    `subject` (B, tokens) is true where the subject is, and `parts` (B, tokens) says which part of it as `parts_of`
+    does. `begins` (B,): it makes sense only with its beginning given.
     """
 
     shape: Shape
     video: torch.Tensor
     subject: torch.Tensor
+    parts: torch.Tensor
     audio: torch.Tensor
     text: torch.Tensor
     mask: torch.Tensor
@@ -111,7 +115,7 @@ class Studio:
 
     @torch.no_grad()
     def make(self, shape: Shape, count: int) -> list[tuple[torch.Tensor, ...]]:
-        """New samples: (video tokens, where the subject is, audio tokens, text states, text mask, begins) each."""
+        """New samples: as a `Batch` has them, but for its shape."""
         return list(zip(*self.told([self.shot(shape) for _ in range(count)], shape), strict=True))
 
     @torch.no_grad()
@@ -122,7 +126,8 @@ class Studio:
         text, mask = self._read([shot.caption for shot in shots])
         nowhere = torch.zeros(math.prod(shape.latents), dtype=torch.bool)
         places = torch.stack([where(shot.toy, shape, shape.times) if shot.toy else nowhere for shot in shots])
-        return video, places, audio, text, mask, torch.tensor([shot.begins for shot in shots])
+        parts = torch.stack([parts_of(shot.toy, shape.latents, shape.times) for shot in shots])
+        return video, places, parts, audio, text, mask, torch.tensor([shot.begins for shot in shots])
 
     def shot(self, shape: Shape) -> photos.Shot:
         """One out of the world, or now and then one that begins with a photograph, where the clip has room for that."""
@@ -188,12 +193,12 @@ class Studio:
     def batch(self, shape: Shape, count: int, drop_text: float = 0.1) -> Batch:
         """Draw `count` samples of one shape; a share of the captions is replaced by the empty one, for guidance."""
         pool = self.pools.setdefault(shape, [])
-        pool += self.make(shape, count if not pool else max(1, count // REUSE))
+        pool += self.make(shape, max(1, count // REUSE) if pool else min(count, FIRST))
         del pool[:-POOL]
-        video, places, audio, text, mask, begins = (
+        video, places, parts, audio, text, mask, begins = (
             torch.stack(part) for part in zip(*self.rng.choices(pool, k=count), strict=True)
         )
         empty = torch.tensor([self.rng.random() < drop_text for _ in range(count)])
         text = torch.where(empty[:, None, None], self.empty[0], text)
         mask = torch.where(empty[:, None], self.empty[1], mask)
-        return Batch(shape, video, places, audio, text, mask, begins)
+        return Batch(shape, video, places, parts, audio, text, mask, begins)

@@ -9,7 +9,8 @@ in training: MaskDiT, Zheng et al. 2023). With several workers, each is a proces
 their weights every minute, by the steps each has made. The share of clean first frames and clean openings is that
 of the page: text most, a picture often, an extension now and then. With a teacher, other weights in the cache, it
 learns that one's flows with guidance instead, and then does without the second pass that guidance takes. Guided, it
-goes on from such weights in the world itself, and keeps what they know of guidance.
+goes on from such weights in the world itself, and keeps what they know of guidance. Its middle learns beside that
+where each part of the subject is.
 """
 
 from __future__ import annotations
@@ -23,11 +24,12 @@ import torch
 from studio.engine import attention
 from training import latents, model
 from training.checkpoint import Stretch
-from training.flows import Flows, Itself, Noised, Teacher
+from training.flows import Itself, Noised, Teacher
 from training.formats import FASTEST
 from training.latents import Batch, Shape
 from training.meeting import Meeting, named
 from training.optimiser import Trainer
+from training.parts import Finder
 from training.sources import CACHE
 
 THINNED_UNTIL = 0.4  # of the time; some clips are thinned after that too
@@ -39,6 +41,7 @@ KEPT_TOKENS = 36  # of each latent frame, in a thinned clip
 PLAIN_TO_SEE = 0.85  # at noise below this there is no doubt where the subject is
 TOKENS_A_BATCH = 3_600
 AUDIO_WEIGHT = 0.4
+PARTS_WEIGHT = 0.2
 SUBJECT_WEIGHT = 4.0
 GUIDANCE = 3.0  # of what a guide aims at
 
@@ -102,17 +105,24 @@ def noise_in_use(count: int) -> torch.Tensor:
     return shift * part / (1 + (shift - 1) * part)
 
 
+Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+
+
 @dataclass(frozen=True)
 class Lesson:
-    """What learns, and what of: denoiser and connectors, how much each latent channel counts (64,), and a guide."""
+    """What learns, and what of: denoiser, connectors and finder, how much each latent channel counts (64,), a guide."""
 
     denoiser: torch.nn.Module
     connectors: torch.nn.Module
+    finder: Finder
     importance: torch.Tensor
     guide: Teacher | Itself | None = None
 
-    def losses(self, batch: Batch, frames: list[int], is_thinned: bool, rng: Random) -> Flows:
-        """Flow-matching loss of picture and sound, at one noise level as in use; with a guide, against its aims."""
+    def losses(self, batch: Batch, frames: list[int], is_thinned: bool, rng: Random) -> Losses:
+        """Flow-matching loss of picture and sound, at one noise level as in use; with a guide, against its aims.
+
+        And that of the finder.
+        """
         count = len(batch.video)
         sigma = noise_in_use(count)
         if not isinstance(self.guide, Teacher):
@@ -127,13 +137,14 @@ class Lesson:
             torch.lerp(audio, audio_noise, sigma[:, None, None]).to(FASTEST), sigma, level,
         )  # fmt: skip
         told = noised.flows(self.denoiser, self.connectors, batch.text, batch.mask)
+        found = self.finder.loss(only(kept, batch.parts))
         true = noise - video, audio_noise - audio
         if self.guide:
             true = self.guide.aims(noised, batch.text, batch.mask, told, true)
         # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
         weight = (1 + SUBJECT_WEIGHT * (only(kept, batch.subject) & (sigma[:, None] < PLAIN_TO_SEE))) * ~given
         seen = ((told[0] - true[0]).square() * self.importance).mean(-1)
-        return (seen * weight).sum() / weight.sum(), (told[1] - true[1]).square().mean()
+        return (seen * weight).sum() / weight.sum(), (told[1] - true[1]).square().mean(), found
 
 
 def begun(start: str, mean_with: str = "") -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -175,10 +186,12 @@ def train(chosen: argparse.Namespace) -> None:
     worker = chosen.worker
     torch.manual_seed(worker)
     denoiser, connectors = (m.train() for m in begun("transformer" if chosen.warm else "", chosen.mean))
+    finder = Finder(denoiser)
     compiled(denoiser)
-    trainer = Trainer([denoiser, connectors], lr=0.006, small_lr=8e-4, average=0.995)
+    trainer = Trainer([denoiser, connectors, finder], lr=0.006, small_lr=8e-4, average=0.995)
     name = named("transformer", worker)
-    stretch = Stretch(name, {"transformer": denoiser, "connectors": connectors}, trainer, chosen.minutes)
+    learning = {"transformer": denoiser, "connectors": connectors, "finder": finder}
+    stretch = Stretch(name, learning, trainer, chosen.minutes)
     stretch.spent_s = stretch.spent_s or chosen.spent * 60
     rng = Random(1000 * worker + trainer.steps)
     torch.manual_seed(1000 * worker + trainer.steps)
@@ -186,14 +199,15 @@ def train(chosen: argparse.Namespace) -> None:
     guide = teacher(chosen.teacher, samples) if chosen.teacher else None
     if chosen.guided:
         guide = Itself(denoiser, connectors, samples.empty, GUIDANCE)
-    lesson = Lesson(denoiser, connectors, samples.importance(), guide)
+    lesson = Lesson(denoiser, connectors, finder, samples.importance(), guide)
     while stretch.goes_on():
         shape, frames, is_thinned = pick(rng, stretch.progress)
         batch = samples.batch(shape, batch_size(shape, frames, is_thinned))
-        seen, heard = lesson.losses(batch, frames, is_thinned, rng)
-        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.85)
+        seen, heard, found = lesson.losses(batch, frames, is_thinned, rng)
+        loss = seen + AUDIO_WEIGHT * heard + PARTS_WEIGHT * found
+        trainer.step(loss, stretch.progress, decay_share=0.85)
         meeting.now_and_then()
-        stretch.tick(clip=seen.item(), sound=heard.item())
+        stretch.tick(clip=seen.item(), sound=heard.item(), parts=found.item())
     stretch.finish(CACHE / f"{name}.weights.pt")
 
 
