@@ -25,7 +25,7 @@ from studio.settings import Settings
 from studio.store.library import Library
 from studio.ui.interface import access_options, build_interface, launch_options
 
-SOON_S = 20.0
+SOON_S = 120.0  # a busy machine is slow, not wrong
 
 
 @dataclass
