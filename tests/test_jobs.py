@@ -13,7 +13,9 @@ from studio.domain import Done, Failed, Made, Orders, Progress, Queued, Report, 
 from studio.jobs import JobQueue
 from studio.media.video import probe
 from studio.store.library import Library
-from tests.drawing import SOON_S, DrawingExecutor, ended, files, submit, wait_until
+from tests.drawing import DrawingExecutor, ended, files, submit, wait_until
+
+AT_MOST_S = 20.0  # of a drawn clip's life
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def test_a_job_becomes_a_clip(queue: JobQueue, library: Library) -> None:
     assert files(library) == [clip.poster, clip.video]
     (run,) = library.runs.newest("pocket", 5)
     assert {"denoising", "encoding"} <= set(run.spent_s)
-    assert all(0 <= spent_s < SOON_S for spent_s in run.spent_s.values())
+    assert all(0 <= spent_s < AT_MOST_S for spent_s in run.spent_s.values())
 
 
 def test_first_in_first_out_one_at_a_time(queue: JobQueue, executor: DrawingExecutor) -> None:
@@ -138,7 +140,7 @@ def test_progress_is_seen_while_it_runs(queue: JobQueue, executor: DrawingExecut
     seen = state()
     assert isinstance(seen, Running)
     assert seen.progress == Progress("denoising", 1, 3, b"jpeg", 4)
-    assert abs(time.time() - seen.started_s) < SOON_S
+    assert abs(time.time() - seen.started_s) < AT_MOST_S
     assert queue.pace(waiting) is None
     waits = queue.watch(waiting, 0.05)
     assert waits is not None
