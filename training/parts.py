@@ -18,6 +18,7 @@ SIDE = 5  # parts a side: as many as a subject has tokens
 NOTHING, THING = 0, 1
 COUNT = 2 + SIDE * SIDE
 MIDDLE = 2  # the block, of six
+OF_SUBJECT = 4.0  # so much more than the rest, which is most, counts what is a part of it
 
 
 def parts_of(scenario: world.Scenario | None, latents: tuple[int, int, int], times: np.ndarray) -> torch.Tensor:
@@ -54,6 +55,7 @@ class Finder(nn.Module):
         self.proj_out = nn.Linear(width, COUNT)
         nn.init.zeros_(self.proj_out.weight)
         nn.init.zeros_(self.proj_out.bias)
+        self.register_buffer("counts", torch.ones(COUNT).index_fill(0, torch.arange(2, COUNT), OF_SUBJECT), False)
         self._states: list[torch.Tensor] = []
         blocks[min(MIDDLE, len(blocks) - 1)].register_forward_hook(self._keep)
 
@@ -61,8 +63,11 @@ class Finder(nn.Module):
         if torch.is_grad_enabled():
             self._states[:] = [made[0]]
 
-    def loss(self, parts: torch.Tensor) -> torch.Tensor:
-        """Cross-entropy, in nats a token, against `parts` (B, N) of the tokens that the denoiser last saw."""
+    def named(self) -> torch.Tensor:
+        """How likely each part is at each token, as logits (B, N, COUNT), float32."""
         (states,) = self._states
-        named = self.proj_out(states.to(self.proj_out.weight.dtype)).float()
-        return nn.functional.cross_entropy(named.flatten(0, 1), parts.flatten())
+        return self.proj_out(states.to(self.proj_out.weight.dtype)).float()
+
+    def loss(self, parts: torch.Tensor) -> torch.Tensor:
+        """Cross-entropy, in nats a token by weight, against `parts` (B, N) of the tokens that the denoiser last saw."""
+        return nn.functional.cross_entropy(self.named().flatten(0, 1), parts.flatten(), self.counts)

@@ -41,9 +41,10 @@ KEPT_TOKENS = 36  # of each latent frame, in a thinned clip
 PLAIN_TO_SEE = 0.85  # at noise below this there is no doubt where the subject is
 TOKENS_A_BATCH = 3_600
 AUDIO_WEIGHT = 0.4
-PARTS_WEIGHT = 0.2
+PARTS_WEIGHT = 1.0
 SUBJECT_WEIGHT = 4.0
 GUIDANCE = 3.0  # of what a guide aims at
+FRESH, WARM = (0.006, 8e-4), (0.002, 3e-4)  # rates of matrices and of the rest; a higher one has to be undone first
 
 
 def pick(rng: Random, progress: float) -> tuple[Shape, list[int], bool]:
@@ -187,8 +188,11 @@ def train(chosen: argparse.Namespace) -> None:
     torch.manual_seed(worker)
     denoiser, connectors = (m.train() for m in begun("transformer" if chosen.warm else "", chosen.mean))
     finder = Finder(denoiser)
+    if chosen.warm:
+        finder.load_state_dict(torch.load(CACHE / "transformer.weights.pt").get("finder", finder.state_dict()))
     compiled(denoiser)
-    trainer = Trainer([denoiser, connectors, finder], lr=0.006, small_lr=8e-4, average=0.995)
+    lr, small_lr = WARM if chosen.warm else FRESH
+    trainer = Trainer([denoiser, connectors, finder], lr=lr, small_lr=small_lr, average=0.995)
     name = named("transformer", worker)
     learning = {"transformer": denoiser, "connectors": connectors, "finder": finder}
     stretch = Stretch(name, learning, trainer, chosen.minutes)

@@ -1,0 +1,101 @@
+"""Measures what weights in the cache make of held-out clips that they see through noise, and prints it by noise.
+
+    python -m training.through_noise NAME [NAME ...] [--clips 36]
+
+It tells within minutes, and long before clips look any different, whether a training of the transformer gets
+anywhere: how much of the subject is guessed wrong in one step, and of how much of it the middle knows which part it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from random import Random
+
+import torch
+
+from training import latents, photos, sounds, transformer, world
+from training.evaluate import RATIOS, held_out, plain_caption
+from training.flows import Noised
+from training.formats import FASTEST
+from training.parts import Finder
+from training.sources import CACHE
+
+LEVELS = (0.97, 0.92, 0.85, 0.75, 0.63, 0.5)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Of one level of noise: mean square of the wrong on the subject's tokens, by the channels' weights, and elsewhere.
+
+    `parts` is the share of the subject's tokens whose part the middle names right, or None if it was never asked.
+    """
+
+    subject: float
+    elsewhere: float
+    parts: float | None
+
+
+def clips(samples: latents.Studio, count: int) -> list[latents.Batch]:
+    """The first held-out scenarios, one a batch, as `make evaluate` asks for them."""
+    batches = []
+    for number, scenario in enumerate(held_out(count)):
+        shape = latents.Shape(RATIOS[number % len(RATIOS)], 25)
+        pixels = world.render(scenario, shape.num_frames, *shape.pixels)
+        shot = photos.Shot(plain_caption(scenario), pixels, sounds.soundtrack(scenario), scenario, begins=False)
+        video, subject, parts, audio, text, mask, begins = samples.told([shot], shape)
+        batches.append(latents.Batch(shape, video, subject, parts, audio, text, mask, begins))
+    return batches
+
+
+def through(
+    sigma: float, batches: list[latents.Batch], learned: tuple[torch.nn.Module, torch.nn.Module],
+    finder: Finder | None, importance: torch.Tensor,
+) -> Seen:  # fmt: skip
+    """What denoiser and connectors see of the clips at one level of noise, the same noise each time."""
+    wrong, named = [], []
+    for number, batch in enumerate(batches):
+        generator = torch.Generator().manual_seed(number)
+        noise, audio_noise = (torch.randn(x.shape, generator=generator) for x in (batch.video, batch.audio))
+        noisy, level = torch.lerp(batch.video.float(), noise, sigma), torch.tensor([sigma])
+        kept = torch.arange(noisy.shape[1])[None]
+        audio = torch.lerp(batch.audio.float(), audio_noise, sigma).to(FASTEST)
+        noised = Noised(batch.shape, kept, noisy.to(FASTEST), audio, level, level[:, None].expand(kept.shape))
+        flow, _ = noised.flows(*learned, batch.text, batch.mask)
+        error = ((noisy - sigma * flow - batch.video).square() * importance).mean(-1)
+        wrong.append((error[batch.subject].mean().item(), error[~batch.subject].mean().item()))
+        if finder:
+            is_part = batch.parts > 1
+            named.append((finder.named().argmax(-1) == batch.parts)[is_part].float().mean().item())
+    subject, elsewhere = (sum(values) / len(batches) for values in zip(*wrong, strict=True))
+    return Seen(subject, elsewhere, sum(named) / len(named) if named else None)
+
+
+def weights(name: str) -> tuple[tuple[torch.nn.Module, torch.nn.Module], Finder | None]:
+    """Denoiser and connectors of the cache's weights `name`, and the head that was trained with them, if one was."""
+    denoiser, connectors = (part.eval().requires_grad_(False) for part in transformer.begun(name))
+    head = torch.load(CACHE / f"{name}.weights.pt").get("finder")
+    if head is None:
+        return (denoiser, connectors), None
+    finder = Finder(denoiser)
+    finder.load_state_dict(head)
+    return (denoiser, connectors), finder.requires_grad_(False)
+
+
+def table(names: list[str], count: int) -> None:
+    samples = latents.Studio(Random(1))
+    batches, importance = clips(samples, count), samples.importance()
+    for name in names:
+        learned, finder = weights(name)
+        for sigma in LEVELS:
+            seen = through(sigma, batches, learned, finder, importance)
+            parts = "" if seen.parts is None else f", parts named right {100 * seen.parts:.0f} %"
+            print(f"{name} at {sigma}: subject {seen.subject:.3f}, elsewhere {seen.elsewhere:.3f}{parts}", flush=True)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="+", help="of weights in the cache, as in eighth.weights.pt")
+    parser.add_argument("--clips", type=int, default=36)
+    chosen = parser.parse_args()
+    table(chosen.names, chosen.clips)
