@@ -28,12 +28,22 @@ LEVELS = (0.97, 0.92, 0.85, 0.75, 0.63, 0.5)
 class Seen:
     """Of one level of noise: mean square of the wrong on the subject's tokens, by the channels' weights, and elsewhere.
 
+    `guided` is the first as use has it, with the exaggeration that was learned; the others are without.
     `parts` is the share of the subject's tokens whose part the middle names right, or None if it was never asked.
     """
 
     subject: float
     elsewhere: float
+    guided: float
     parts: float | None
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The text states (1, 32, 1152) and mask (1, 32) of no words, and how much each latent channel counts (64,)."""
+
+    empty: tuple[torch.Tensor, torch.Tensor]
+    importance: torch.Tensor
 
 
 def clips(samples: latents.Studio, count: int) -> list[latents.Batch]:
@@ -50,7 +60,7 @@ def clips(samples: latents.Studio, count: int) -> list[latents.Batch]:
 
 def through(
     sigma: float, batches: list[latents.Batch], learned: tuple[torch.nn.Module, torch.nn.Module],
-    finder: Finder | None, importance: torch.Tensor,
+    finder: Finder | None, weighed: Weighed,
 ) -> Seen:  # fmt: skip
     """What denoiser and connectors see of the clips at one level of noise, the same noise each time."""
     wrong, named = [], []
@@ -61,14 +71,18 @@ def through(
         kept = torch.arange(noisy.shape[1])[None]
         audio = torch.lerp(batch.audio.float(), audio_noise, sigma).to(FASTEST)
         noised = Noised(batch.shape, kept, noisy.to(FASTEST), audio, level, level[:, None].expand(kept.shape))
-        flow, _ = noised.flows(*learned, batch.text, batch.mask)
-        error = ((noisy - sigma * flow - batch.video).square() * importance).mean(-1)
-        wrong.append((error[batch.subject].mean().item(), error[~batch.subject].mean().item()))
+        told, _ = noised.flows(*learned, batch.text, batch.mask)
         if finder:
             is_part = batch.parts > 1
             named.append((finder.named().argmax(-1) == batch.parts)[is_part].float().mean().item())
-    subject, elsewhere = (sum(values) / len(batches) for values in zip(*wrong, strict=True))
-    return Seen(subject, elsewhere, sum(named) / len(named) if named else None)
+        without_words, _ = noised.flows(*learned, *weighed.empty)
+        plain = torch.lerp(without_words, told, 1 / transformer.GUIDANCE)
+        error, guided = (
+            ((noisy - sigma * flow - batch.video).square() * weighed.importance).mean(-1) for flow in (plain, told)
+        )
+        wrong.append([x.mean().item() for x in (error[batch.subject], error[~batch.subject], guided[batch.subject])])
+    subject, elsewhere, guided = (sum(values) / len(batches) for values in zip(*wrong, strict=True))
+    return Seen(subject, elsewhere, guided, sum(named) / len(named) if named else None)
 
 
 def weights(name: str) -> tuple[tuple[torch.nn.Module, torch.nn.Module], Finder | None]:
@@ -84,13 +98,14 @@ def weights(name: str) -> tuple[tuple[torch.nn.Module, torch.nn.Module], Finder 
 
 def table(names: list[str], count: int) -> None:
     samples = latents.Studio(Random(1))
-    batches, importance = clips(samples, count), samples.importance()
+    batches, weighed = clips(samples, count), Weighed(samples.empty, samples.importance())
     for name in names:
         learned, finder = weights(name)
         for sigma in LEVELS:
-            seen = through(sigma, batches, learned, finder, importance)
+            seen = through(sigma, batches, learned, finder, weighed)
             parts = "" if seen.parts is None else f", parts named right {100 * seen.parts:.0f} %"
-            print(f"{name} at {sigma}: subject {seen.subject:.3f}, elsewhere {seen.elsewhere:.3f}{parts}", flush=True)
+            wrong = f"subject {seen.subject:.3f} (guided {seen.guided:.3f}), elsewhere {seen.elsewhere:.3f}"
+            print(f"{name} at {sigma}: {wrong}{parts}", flush=True)
 
 
 if __name__ == "__main__":

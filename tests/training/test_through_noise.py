@@ -11,10 +11,11 @@ from training import model
 from training.flows import Flows
 from training.latents import Batch, Shape
 from training.parts import COUNT
-from training.through_noise import through
+from training.through_noise import Weighed, through
 
 SHAPE = Shape("1:1", 5)
 TOKENS = math.prod(SHAPE.latents)
+WEIGHED = Weighed((torch.zeros(1, 32, 1152), torch.zeros(1, 32)), torch.ones(64))
 
 
 @pytest.fixture
@@ -51,10 +52,11 @@ def connectors(text: torch.Tensor, mask: torch.Tensor, padding_side: str):
 
 def test_what_is_guessed_wrong_is_told_of_subject_and_elsewhere(clip: Batch) -> None:
     sigma, by = 0.5, 2.0
-    seen = through(sigma, [clip], (Knowing(clip, sigma, by), connectors), None, torch.ones(64))
+    seen = through(sigma, [clip], (Knowing(clip, sigma, by), connectors), None, WEIGHED)
     square = (sigma * by) ** 2
     assert seen.subject == pytest.approx(square / clip.subject.sum().item(), rel=1e-4)
     assert seen.elsewhere == pytest.approx(3 * square / (~clip.subject).sum().item(), rel=1e-4)
+    assert seen.guided == pytest.approx(seen.subject, rel=1e-4), "words make no difference here"
     assert seen.parts is None
 
 
@@ -73,5 +75,5 @@ class Names(torch.nn.Module):
 
 def test_parts_named_right_are_counted_of_the_subject_alone(clip: Batch) -> None:
     learned = Knowing(clip, 0.5, 0.0), connectors
-    named = through(0.5, [clip], learned, Names(TOKENS // 2), torch.ones(64)).parts
+    named = through(0.5, [clip], learned, Names(TOKENS // 2), WEIGHED).parts
     assert named == pytest.approx(0.5, abs=0.05)
