@@ -18,7 +18,7 @@ from training import latents, photos, sounds, transformer, world
 from training.evaluate import RATIOS, held_out, plain_caption
 from training.flows import Noised
 from training.formats import FASTEST
-from training.parts import Finder
+from training.parts import THING, Finder
 from training.sources import CACHE
 
 LEVELS = (0.97, 0.92, 0.85, 0.75, 0.63, 0.5)
@@ -73,7 +73,7 @@ def through(
         noised = Noised(batch.shape, kept, noisy.to(FASTEST), audio, level, level[:, None].expand(kept.shape))
         told, _ = noised.flows(*learned, batch.text, batch.mask)
         if finder:
-            is_part = batch.parts > 1
+            is_part = batch.parts > THING
             named.append((finder.named().argmax(-1) == batch.parts)[is_part].float().mean().item())
         without_words, _ = noised.flows(*learned, *weighed.empty)
         plain = torch.lerp(without_words, told, 1 / transformer.GUIDANCE)
