@@ -48,7 +48,7 @@ def video_crops(rng: Random) -> torch.Tensor:
             crops.append(photos.clip(rng, CROP_FRAMES, CROP_PX, CROP_PX))
             continue
         height, width = rng.choice(((128, 128), (128, 224), (224, 128)))
-        scenario = world.imagine(rng, CROP_FRAMES / POCKET.frame_rate, width / height)
+        scenario = world.imagine(rng, CROP_FRAMES / POCKET.frame_rate, width / height, anywhere=True)
         clip = world.render(scenario, CROP_FRAMES, height, width)
         middle = torch.tensor([scenario.seconds / 2]).numpy()
         x, y, _, _ = scenario.track(middle)
@@ -115,7 +115,7 @@ def _clip(rng: Random, frames: int, height: int, width: int) -> torch.Tensor:
     if rng.random() < PHOTO_SHARE:
         return photos.clip(rng, frames, height, width)
     skip = rng.randrange(24 - frames)
-    return world.render(world.imagine(rng, 2.0, width / height), skip + frames, height, width)[:, skip:]
+    return world.render(world.imagine(rng, 2.0, width / height, anywhere=True), skip + frames, height, width)[:, skip:]
 
 
 def looks_unlike(judge: lpips.Lpips, ours: torch.Tensor, theirs: torch.Tensor, rng: Random) -> torch.Tensor:
@@ -176,7 +176,7 @@ def measure_video_latents(vae, rng: Random, clips: int = 60) -> None:
     found = []
     for _ in range(clips):
         height, width = rng.choice(((128, 128), (128, 224), (224, 128)))
-        scenario = world.imagine(rng, 25 / POCKET.frame_rate, width / height)
+        scenario = world.imagine(rng, 25 / POCKET.frame_rate, width / height, anywhere=True)
         with autocast():
             latents = vae.encode(world.render(scenario, 25, height, width)[None]).latent_dist.mean
         found.append(latents.float()[0].flatten(1))
@@ -198,7 +198,9 @@ class SoundPool:
 
     def _new(self) -> torch.Tensor:
         return torch.from_numpy(
-            sounds.soundtrack(world.imagine(self.rng, 25 / POCKET.frame_rate, self.rng.choice((0.6, 1, 1.8))))
+            sounds.soundtrack(
+                world.imagine(self.rng, 25 / POCKET.frame_rate, self.rng.choice((0.6, 1, 1.8)), anywhere=True)
+            )
         )
 
     def draw(self, count: int, samples: int) -> torch.Tensor:

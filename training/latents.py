@@ -16,7 +16,6 @@ import torch
 from studio.engine import grid
 from training import model, photos, sounds, world
 from training.formats import FASTEST
-from training.parts import parts_of
 from training.sources import CACHE
 from training.subjects import ACTIONS, SUBJECTS
 
@@ -34,6 +33,7 @@ STORIES = (
 )
 STORY_SHARE = 0.09  # of all samples tell one of these
 PHOTO_SHARE = 0.12  # of all samples begin with a photograph, as a visitor's may
+ELSEWHERE_SHARE = 0.12  # of all samples happen anywhere, and their beginning is given: a visitor's picture may too
 SEEN_SHARE = 0.75  # of a channel's weight goes by what is seen of it; the rest keeps even the faintest in check
 
 
@@ -69,14 +69,12 @@ class Shape:
 class Batch:
     """`video` (B, tokens, 64) and `audio` (B, tokens, 64) normalised latents, `text` (B, 32, 1152), `mask` (B, 32).
 
-    `subject` (B, tokens) is true where the subject is, and `parts` (B, tokens) says which part of it as `parts_of`
-    does. `begins` (B,): it makes sense only with its beginning given.
+    `subject` (B, tokens) is true where the subject is. `begins` (B,): it makes sense only with its beginning given.
     """
 
     shape: Shape
     video: torch.Tensor
     subject: torch.Tensor
-    parts: torch.Tensor
     audio: torch.Tensor
     text: torch.Tensor
     mask: torch.Tensor
@@ -126,8 +124,7 @@ class Studio:
         text, mask = self._read([shot.caption for shot in shots])
         nowhere = torch.zeros(math.prod(shape.latents), dtype=torch.bool)
         places = torch.stack([where(shot.toy, shape, shape.times) if shot.toy else nowhere for shot in shots])
-        parts = torch.stack([parts_of(shot.toy, shape.latents, shape.times) for shot in shots])
-        return video, places, parts, audio, text, mask, torch.tensor([shot.begins for shot in shots])
+        return video, places, audio, text, mask, torch.tensor([shot.begins for shot in shots])
 
     def shot(self, shape: Shape) -> photos.Shot:
         """One out of the world, or now and then one that begins with a photograph, where the clip has room for that."""
@@ -136,9 +133,11 @@ class Studio:
         aspect = out_width / out_height
         if shape.latents[0] > 3 and self.rng.random() < PHOTO_SHARE:
             return photos.shoot(self.rng, shape.num_frames, height, width, aspect)
-        scenario = world.imagine(self.rng, shape.num_frames / grid.POCKET.frame_rate, aspect, **self._asked())
+        is_given = shape.latents[0] > 3 and self.rng.random() < ELSEWHERE_SHARE
+        seconds = shape.num_frames / grid.POCKET.frame_rate
+        scenario = world.imagine(self.rng, seconds, aspect, anywhere=is_given, **self._asked())
         pixels = world.render(scenario, shape.num_frames, height, width)
-        return photos.Shot(scenario.caption, pixels, sounds.soundtrack(scenario), scenario, begins=False)
+        return photos.Shot(scenario.caption, pixels, sounds.soundtrack(scenario), scenario, begins=is_given)
 
     def _asked(self) -> dict[str, str]:
         if self.rng.random() < STORY_SHARE:
@@ -195,10 +194,10 @@ class Studio:
         pool = self.pools.setdefault(shape, [])
         pool += self.make(shape, max(1, count // REUSE) if pool else min(count, FIRST))
         del pool[:-POOL]
-        video, places, parts, audio, text, mask, begins = (
+        video, places, audio, text, mask, begins = (
             torch.stack(part) for part in zip(*self.rng.choices(pool, k=count), strict=True)
         )
         empty = torch.tensor([self.rng.random() < drop_text for _ in range(count)])
         text = torch.where(empty[:, None, None], self.empty[0], text)
         mask = torch.where(empty[:, None], self.empty[1], mask)
-        return Batch(shape, video, places, parts, audio, text, mask, begins)
+        return Batch(shape, video, places, audio, text, mask, begins)

@@ -54,7 +54,7 @@ def heard(sound: np.ndarray) -> torch.Tensor:
 
 
 def example(rng: Random) -> tuple[torch.Tensor, int, int]:
-    scenario = world.imagine(rng, SECONDS, 1.0)
+    scenario = world.imagine(rng, SECONDS, 1.0, anywhere=True)
     voice = VOICES.index(subject(scenario.subject).voice)
     return heard(sounds.soundtrack(scenario)), voice, PLACES.index(scenario.scene)
 

@@ -66,11 +66,12 @@ def shoot(rng: Random, num_frames: int, height: int, width: int, aspect: float) 
     """One of the three kinds; `aspect` is of what will be shown of the picture."""
     seconds, kind = num_frames / POCKET.frame_rate, rng.random()
     if kind < 0.35:
-        toy = world.imagine(rng, seconds, aspect, scene=AMBIENCE)
+        is_given = rng.random() < 0.5
+        toy = world.imagine(rng, seconds, aspect, scene=AMBIENCE, anywhere=is_given)
         caption = world.caption(world.subject(toy.subject), "", toy.action, rng, toy.thing)
         backdrop = view(rng, height, width)
         pixels = world.render(toy, num_frames, height, width, backdrop)
-        if rng.random() < 0.5:
+        if not is_given:
             pixels[:, :ABSENT_FRAMES] = backdrop[:, None] * 2 - 1
         return Shot(caption, pixels, sounds.soundtrack(toy), toy)
     sound = sounds.around(AMBIENCE, seconds, rng)

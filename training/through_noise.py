@@ -3,7 +3,7 @@
     python -m training.through_noise NAME [NAME ...] [--clips 36]
 
 It tells within minutes, and long before clips look any different, whether a training of the transformer gets
-anywhere: how much of the subject is guessed wrong in one step, and of how much of it the middle knows which part it is.
+anywhere: how much of the subject is guessed wrong in one step.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from training import latents, photos, sounds, transformer, world
 from training.evaluate import RATIOS, held_out, plain_caption
 from training.flows import Noised
 from training.formats import FASTEST
-from training.parts import THING, Finder
-from training.sources import CACHE
 
 LEVELS = (0.97, 0.92, 0.85, 0.75, 0.63, 0.5)
 
@@ -29,13 +27,11 @@ class Seen:
     """Of one level of noise: mean square of the wrong on the subject's tokens, by the channels' weights, and elsewhere.
 
     `guided` is the first as use has it, with the exaggeration that was learned; the others are without.
-    `parts` is the share of the subject's tokens whose part the middle names right, or None if it was never asked.
     """
 
     subject: float
     elsewhere: float
     guided: float
-    parts: float | None
 
 
 @dataclass(frozen=True)
@@ -53,17 +49,17 @@ def clips(samples: latents.Studio, count: int) -> list[latents.Batch]:
         shape = latents.Shape(RATIOS[number % len(RATIOS)], 25)
         pixels = world.render(scenario, shape.num_frames, *shape.pixels)
         shot = photos.Shot(plain_caption(scenario), pixels, sounds.soundtrack(scenario), scenario, begins=False)
-        video, subject, parts, audio, text, mask, begins = samples.told([shot], shape)
-        batches.append(latents.Batch(shape, video, subject, parts, audio, text, mask, begins))
+        video, subject, audio, text, mask, begins = samples.told([shot], shape)
+        batches.append(latents.Batch(shape, video, subject, audio, text, mask, begins))
     return batches
 
 
 def through(
     sigma: float, batches: list[latents.Batch], learned: tuple[torch.nn.Module, torch.nn.Module],
-    finder: Finder | None, weighed: Weighed,
+    weighed: Weighed,
 ) -> Seen:  # fmt: skip
     """What denoiser and connectors see of the clips at one level of noise, the same noise each time."""
-    wrong, named = [], []
+    wrong = []
     for number, batch in enumerate(batches):
         generator = torch.Generator().manual_seed(number)
         noise, audio_noise = (torch.randn(x.shape, generator=generator) for x in (batch.video, batch.audio))
@@ -72,9 +68,6 @@ def through(
         audio = torch.lerp(batch.audio.float(), audio_noise, sigma).to(FASTEST)
         noised = Noised(batch.shape, kept, noisy.to(FASTEST), audio, level, level[:, None].expand(kept.shape))
         told, _ = noised.flows(*learned, batch.text, batch.mask)
-        if finder:
-            is_part = batch.parts > THING
-            named.append((finder.named().argmax(-1) == batch.parts)[is_part].float().mean().item())
         without_words, _ = noised.flows(*learned, *weighed.empty)
         plain = torch.lerp(without_words, told, 1 / transformer.GUIDANCE)
         error, guided = (
@@ -82,30 +75,20 @@ def through(
         )
         wrong.append([x.mean().item() for x in (error[batch.subject], error[~batch.subject], guided[batch.subject])])
     subject, elsewhere, guided = (sum(values) / len(batches) for values in zip(*wrong, strict=True))
-    return Seen(subject, elsewhere, guided, sum(named) / len(named) if named else None)
-
-
-def weights(name: str) -> tuple[tuple[torch.nn.Module, torch.nn.Module], Finder | None]:
-    """Denoiser and connectors of the cache's weights `name`, and the head that was trained with them, if one was."""
-    denoiser, connectors = (part.eval().requires_grad_(False) for part in transformer.begun(name))
-    head = torch.load(CACHE / f"{name}.weights.pt").get("finder")
-    if head is None:
-        return (denoiser, connectors), None
-    finder = Finder(denoiser)
-    finder.load_state_dict(head)
-    return (denoiser, connectors), finder.requires_grad_(False)
+    return Seen(subject, elsewhere, guided)
 
 
 def table(names: list[str], count: int) -> None:
     samples = latents.Studio(Random(1))
     batches, weighed = clips(samples, count), Weighed(samples.empty, samples.importance())
     for name in names:
-        learned, finder = weights(name)
+        learned = transformer.begun(name)
+        for part in learned:
+            part.eval().requires_grad_(False)
         for sigma in LEVELS:
-            seen = through(sigma, batches, learned, finder, weighed)
-            parts = "" if seen.parts is None else f", parts named right {100 * seen.parts:.0f} %"
+            seen = through(sigma, batches, learned, weighed)
             wrong = f"subject {seen.subject:.3f} (guided {seen.guided:.3f}), elsewhere {seen.elsewhere:.3f}"
-            print(f"{name} at {sigma}: {wrong}{parts}", flush=True)
+            print(f"{name} at {sigma}: {wrong}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
     python -m training.transformer --minutes 80 [--worker 0 --workers 2] [--spent 0] [--warm [--mean third]]
         [--teacher sixth | --guided]
 
-Thinned clips first, then whole ones: a few latent frames at their true times, and of each the subject's tokens with
-some others at their true places, show motion and looks as well as all do, in a third of the tokens (dropping tokens
-in training: MaskDiT, Zheng et al. 2023). With several workers, each is a process with its own data; they average
+Thinned clips teach looks: a few latent frames at their true times, and of each the subject's tokens with some others at
+their true places, in a third of the tokens (dropping tokens in training: MaskDiT, Zheng et al. 2023), where noise lets
+them be seen. Clips with all tokens of each frame teach where things are, which is told by the edges of the picture.
+With several workers, each is a process with its own data; they average
 their weights every minute, by the steps each has made. The share of clean first frames and clean openings is that
 of the page: text most, a picture often, an extension now and then. With a teacher, other weights in the cache, it
 learns that one's flows with guidance instead, and then does without the second pass that guidance takes. Guided, it
-goes on from such weights in the world itself, and keeps what they know of guidance. Its middle learns beside that
-where each part of the subject is.
+goes on from such weights in the world itself, and keeps what they know of guidance.
 """
 
 from __future__ import annotations
@@ -24,38 +24,36 @@ import torch
 from studio.engine import attention
 from training import latents, model
 from training.checkpoint import Stretch
-from training.flows import Itself, Noised, Teacher
+from training.flows import Flows, Itself, Noised, Teacher
 from training.formats import FASTEST
 from training.latents import Batch, Shape
 from training.meeting import Meeting, named
 from training.optimiser import Trainer
-from training.parts import Finder
 from training.sources import CACHE
 
-THINNED_UNTIL = 0.4  # of the time; some clips are thinned after that too
-THINNED_LATER = 0.3
+THINNED = 0.35  # of all batches
+FEW_FRAMES = 0.5  # of the others have few frames too, but all of their tokens
 SHAPES = {"1:1": 0.43, "16:9": 0.27, "9:16": 0.12, "4:3": 0.05, "3:4": 0.05, "21:9": 0.08}
 LENGTHS = {9: 0.08, 13: 0.22, 25: 0.6, 37: 0.1}
-KEPT_FRAMES = {7: 4, 10: 5}  # of so many latent frames, in a thinned clip
+KEPT_FRAMES = {7: 4, 10: 5}  # of so many latent frames
 KEPT_TOKENS = 36  # of each latent frame, in a thinned clip
 PLAIN_TO_SEE = 0.85  # at noise below this there is no doubt where the subject is
 TOKENS_A_BATCH = 3_600
 AUDIO_WEIGHT = 0.4
-PARTS_WEIGHT = 0.2  # with 1 the parts are named better, and the pictures get worse
 SUBJECT_WEIGHT = 4.0
 GUIDANCE = 3.0  # of what a guide aims at
-FRESH, WARM = (0.006, 8e-4), (0.002, 3e-4)  # rates of matrices and of the rest; a higher one has to be undone first
+FRESH, WARM = (0.006, 8e-4), (0.005, 7e-4)  # rates of matrices and of the rest; a higher one has to be undone first
 
 
-def pick(rng: Random, progress: float) -> tuple[Shape, list[int], bool]:
+def pick(rng: Random) -> tuple[Shape, list[int], bool]:
     """The kind of the next batch, which of its latent frames are trained on, and whether on some of their tokens."""
     ratio = rng.choices(list(SHAPES), list(SHAPES.values()))[0]
     shape = Shape(ratio, rng.choices(list(LENGTHS), list(LENGTHS.values()))[0])
     frames = shape.latents[0]
-    is_thinned = progress < THINNED_UNTIL or rng.random() < THINNED_LATER
-    if not is_thinned or frames not in KEPT_FRAMES:
+    is_thinned = rng.random() < THINNED
+    if frames not in KEPT_FRAMES or not (is_thinned or rng.random() < FEW_FRAMES):
         return shape, list(range(frames)), is_thinned
-    return shape, [0, *sorted(rng.sample(range(1, frames), KEPT_FRAMES[frames] - 1))], True
+    return shape, [0, *sorted(rng.sample(range(1, frames), KEPT_FRAMES[frames] - 1))], is_thinned
 
 
 def batch_size(shape: Shape, frames: list[int], is_thinned: bool) -> int:
@@ -106,28 +104,23 @@ def noise_in_use(count: int) -> torch.Tensor:
     return shift * part / (1 + (shift - 1) * part)
 
 
-Losses = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
-
-
 @dataclass(frozen=True)
 class Lesson:
-    """What learns, and what of: denoiser, connectors and finder, how much each latent channel counts (64,), a guide."""
+    """What learns, and what of: denoiser and connectors, how much each latent channel counts (64,), a guide."""
 
     denoiser: torch.nn.Module
     connectors: torch.nn.Module
-    finder: Finder
     importance: torch.Tensor
     guide: Teacher | Itself | None = None
 
-    def losses(self, batch: Batch, frames: list[int], is_thinned: bool, rng: Random) -> Losses:
-        """Flow-matching loss of picture and sound, at one noise level as in use; with a guide, against its aims.
-
-        And that of the finder.
-        """
+    def losses(self, batch: Batch, frames: list[int], is_thinned: bool, rng: Random) -> Flows:
+        """Flow-matching loss of picture and sound, at one noise level as in use; with a guide, against its aims."""
         count = len(batch.video)
         sigma = noise_in_use(count)
         if not isinstance(self.guide, Teacher):
             sigma = torch.where(torch.rand(count) < 0.5, sigma, noise_in_doubt(count))
+        if is_thinned:
+            sigma = sigma * PLAIN_TO_SEE
         kept = kept_tokens(batch, frames, is_thinned, sigma)
         given = clean_tokens(batch.shape, kept, batch.begins, rng)
         video, audio = only(kept, batch.video).float(), batch.audio.float()
@@ -138,14 +131,13 @@ class Lesson:
             torch.lerp(audio, audio_noise, sigma[:, None, None]).to(FASTEST), sigma, level,
         )  # fmt: skip
         told = noised.flows(self.denoiser, self.connectors, batch.text, batch.mask)
-        found = self.finder.loss(only(kept, batch.parts))
         true = noise - video, audio_noise - audio
         if self.guide:
             true = self.guide.aims(noised, batch.text, batch.mask, told, true)
         # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
         weight = (1 + SUBJECT_WEIGHT * (only(kept, batch.subject) & (sigma[:, None] < PLAIN_TO_SEE))) * ~given
         seen = ((told[0] - true[0]).square() * self.importance).mean(-1)
-        return (seen * weight).sum() / weight.sum(), (told[1] - true[1]).square().mean(), found
+        return (seen * weight).sum() / weight.sum(), (told[1] - true[1]).square().mean()
 
 
 def begun(start: str, mean_with: str = "") -> tuple[torch.nn.Module, torch.nn.Module]:
@@ -187,14 +179,11 @@ def train(chosen: argparse.Namespace) -> None:
     worker = chosen.worker
     torch.manual_seed(worker)
     denoiser, connectors = (m.train() for m in begun("transformer" if chosen.warm else "", chosen.mean))
-    finder = Finder(denoiser)
-    if chosen.warm:
-        finder.load_state_dict(torch.load(CACHE / "transformer.weights.pt").get("finder", finder.state_dict()))
     compiled(denoiser)
     lr, small_lr = WARM if chosen.warm else FRESH
-    trainer = Trainer([denoiser, connectors, finder], lr=lr, small_lr=small_lr, average=0.995)
+    trainer = Trainer([denoiser, connectors], lr=lr, small_lr=small_lr, average=0.995)
     name = named("transformer", worker)
-    learning = {"transformer": denoiser, "connectors": connectors, "finder": finder}
+    learning = {"transformer": denoiser, "connectors": connectors}
     stretch = Stretch(name, learning, trainer, chosen.minutes)
     stretch.spent_s = stretch.spent_s or chosen.spent * 60
     rng = Random(1000 * worker + trainer.steps)
@@ -203,15 +192,14 @@ def train(chosen: argparse.Namespace) -> None:
     guide = teacher(chosen.teacher, samples) if chosen.teacher else None
     if chosen.guided:
         guide = Itself(denoiser, connectors, samples.empty, GUIDANCE)
-    lesson = Lesson(denoiser, connectors, finder, samples.importance(), guide)
+    lesson = Lesson(denoiser, connectors, samples.importance(), guide)
     while stretch.goes_on():
-        shape, frames, is_thinned = pick(rng, stretch.progress)
+        shape, frames, is_thinned = pick(rng)
         batch = samples.batch(shape, batch_size(shape, frames, is_thinned))
-        seen, heard, found = lesson.losses(batch, frames, is_thinned, rng)
-        loss = seen + AUDIO_WEIGHT * heard + PARTS_WEIGHT * found
-        trainer.step(loss, stretch.progress, decay_share=0.85)
+        seen, heard = lesson.losses(batch, frames, is_thinned, rng)
+        trainer.step(seen + AUDIO_WEIGHT * heard, stretch.progress, decay_share=0.85)
         meeting.now_and_then()
-        stretch.tick(clip=seen.item(), sound=heard.item(), parts=found.item())
+        stretch.tick(clip=seen.item(), sound=heard.item())
     stretch.finish(CACHE / f"{name}.weights.pt")
 
 

@@ -42,6 +42,7 @@ BITES_S = (0.6, 1.1, 1.6)  # when what is eaten gets smaller, and at last is gon
 # Where clips begin and end; all are odd eighths of a half, at which the subject's edges fall between latents.
 TOP, GROUND, BOTTOM, RIDDEN = -7 / 16, 3 / 16, 5 / 16, -3 / 16
 SMALL, LARGE = 0.2, 0.84
+MIDDLE = 1 / 16  # nearest to it on the grid of latents
 
 
 def crossing(aspect: float) -> float:
@@ -135,10 +136,13 @@ def is_held_out(subject: str, scene: str, action: str) -> bool:
     return hashlib.sha256(f"{subject}|{scene}|{action}".encode()).digest()[0] % 20 == 0
 
 
-def imagine(rng: Random, seconds: float, aspect: float, held_out: bool = False, **fixed: str) -> Scenario:
+def imagine(
+    rng: Random, seconds: float, aspect: float, held_out: bool = False, anywhere: bool = False, **fixed: str
+) -> Scenario:
     """Draw a scenario; `fixed` may name subject, scene, action or thing.
 
-    `held_out` draws from the combinations kept back.
+    `held_out` draws from the combinations kept back. What happens in one place does so in the middle unless `anywhere`:
+    in noise a small model can't tell where a thing is, and draws a little of it at every place that it could have.
     """
     while True:
         name = fixed.get("subject") or rng.choice(SUBJECTS).name
@@ -152,14 +156,24 @@ def imagine(rng: Random, seconds: float, aspect: float, held_out: bool = False, 
     thing = fixed.get("thing", "")
     if action in WITH and not thing:
         thing = rng.choice([thing for thing in WITH[action] if thing != name])
-    places = (-5, -3, -1, 1, 3, 5) if aspect > 1.2 else (-3, -1, 1, 3)
-    if action == "eats":  # the thing must be in the picture too
-        places = [place for place in places if place * (-1 if seen.faces_left else 1) < 0]
+    x, y = place(rng, action, -1 if seen.faces_left else 1, aspect) if anywhere else middle(action, seen.faces_left)
     return Scenario(
-        name, scene, action, caption(seen, scene, action, rng, thing), seconds, aspect,
-        x=rng.choice(places) / 16, y=rng.choice((-1, 1) if action == "eats" else (-1, 1, 3)) / 16, flip=flip,
+        name, scene, action, caption(seen, scene, action, rng, thing), seconds, aspect, x=x, y=y, flip=flip,
         seed=rng.randrange(2**31), thing=thing,
     )  # fmt: skip
+
+
+def middle(action: str, faces_left: bool) -> tuple[float, float]:
+    """Where things happen: in the middle, or with a thing before it a little behind that."""
+    return (3 * MIDDLE * (1 if faces_left else -1) if action == "eats" else MIDDLE), MIDDLE
+
+
+def place(rng: Random, action: str, ahead: int, aspect: float) -> tuple[float, float]:
+    """Any place on the grid where the subject, and what it eats, is wholly in the picture."""
+    across = (-5, -3, -1, 1, 3, 5) if aspect > 1.2 else (-3, -1, 1, 3)
+    if action == "eats":
+        return rng.choice([x for x in across if x * ahead < 0]) / 16, rng.choice((-1, 1)) / 16
+    return rng.choice(across) / 16, rng.choice((-1, 1, 3)) / 16
 
 
 def caption(seen: Subject, scene: str, action: str, rng: Random, thing: str = "") -> str:

@@ -7,15 +7,20 @@ import math
 import pytest
 import torch
 
-from training import model
+from training import model, through_noise
 from training.flows import Flows
 from training.latents import Batch, Shape
-from training.parts import COUNT
 from training.through_noise import Weighed, through
 
 SHAPE = Shape("1:1", 5)
 TOKENS = math.prod(SHAPE.latents)
 WEIGHED = Weighed((torch.zeros(1, 32, 1152), torch.zeros(1, 32)), torch.ones(64))
+
+
+@pytest.fixture(autouse=True)
+def exact(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In float32, whatever this processor is fastest in: what is measured here would drown in bfloat16's rounding."""
+    monkeypatch.setattr(through_noise, "FASTEST", torch.float32)
 
 
 @pytest.fixture
@@ -24,7 +29,7 @@ def clip() -> Batch:
     video = torch.randn(1, TOKENS, model.VIDEO_CHANNELS, generator=generator)
     subject = (torch.arange(TOKENS) % 4 == 0)[None]
     return Batch(
-        SHAPE, video, subject, torch.where(subject, 7, 0), torch.zeros(1, 12, 64), torch.zeros(1, 32, 1152),
+        SHAPE, video, subject, torch.zeros(1, 12, 64), torch.zeros(1, 32, 1152),
         torch.ones(1, 32), torch.zeros(1, dtype=torch.bool),
     )  # fmt: skip
 
@@ -52,28 +57,8 @@ def connectors(text: torch.Tensor, mask: torch.Tensor, padding_side: str):
 
 def test_what_is_guessed_wrong_is_told_of_subject_and_elsewhere(clip: Batch) -> None:
     sigma, by = 0.5, 2.0
-    seen = through(sigma, [clip], (Knowing(clip, sigma, by), connectors), None, WEIGHED)
+    seen = through(sigma, [clip], (Knowing(clip, sigma, by), connectors), WEIGHED)
     square = (sigma * by) ** 2
     assert seen.subject == pytest.approx(square / clip.subject.sum().item(), rel=1e-4)
     assert seen.elsewhere == pytest.approx(3 * square / (~clip.subject).sum().item(), rel=1e-4)
     assert seen.guided == pytest.approx(seen.subject, rel=1e-4), "words make no difference here"
-    assert seen.parts is None
-
-
-class Names(torch.nn.Module):
-    """A finder that takes the first `right` tokens for part 7 and all others for nothing."""
-
-    def __init__(self, right: int):
-        super().__init__()
-        self.right = right
-
-    def named(self) -> torch.Tensor:
-        logits = torch.zeros(1, TOKENS, COUNT)
-        logits[:, : self.right, 7] = 1
-        return logits
-
-
-def test_parts_named_right_are_counted_of_the_subject_alone(clip: Batch) -> None:
-    learned = Knowing(clip, 0.5, 0.0), connectors
-    named = through(0.5, [clip], learned, Names(TOKENS // 2), WEIGHED).parts
-    assert named == pytest.approx(0.5, abs=0.05)

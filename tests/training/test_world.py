@@ -49,6 +49,16 @@ def test_held_out_combinations_stay_out() -> None:
     assert 0.03 < share < 0.07
 
 
+@pytest.mark.parametrize("aspect", [0.57, 1.0, 1.75])
+def test_what_stays_does_so_in_the_middle_unless_it_may_be_anywhere(aspect: float) -> None:
+    rng = Random(4)
+    for scenario in (world.imagine(rng, 2.0, aspect) for _ in range(300)):
+        assert abs(scenario.x) == (3 if scenario.action == "eats" else 1) / 16
+        assert scenario.y == world.MIDDLE
+    elsewhere = {(s.x, s.y) for s in (world.imagine(rng, 2.0, aspect, anywhere=True) for _ in range(200))}
+    assert len(elsewhere) > 8
+
+
 def test_captions_name_what_is_shown() -> None:
     rng = Random(1)
     for _ in range(300):
