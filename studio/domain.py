@@ -94,7 +94,8 @@ class ModelCard:
 
     `family` speaks its dialect and `pipeline` is its class in diffusers; `source` is a folder or a hub id, empty for
     Pocket. `memory_bytes` is what its weights and a clip take of a GPU, 0 where a processor will do; of these,
-    `transformer_bytes` denoise and `encoder_bytes` read the prompt. `arguments` go to every call as they are.
+    `transformer_bytes` denoise and `encoder_bytes` read the prompt. `is_soft` where its autoencoder loses
+    so much of a given picture that the detail has to be given back. `arguments` go to every call as they are.
     """
 
     name: str
@@ -120,6 +121,7 @@ class ModelCard:
     can_extend: bool = True
     can_wear_loras: bool = True
     can_skip_steps: bool = True
+    is_soft: bool = False
     arguments: dict[str, Any] = field(default_factory=dict)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import math
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,6 +25,7 @@ from studio.domain import VideoRequest
 from studio.engine import grid
 from studio.engine.pipeline import Generated, VideoPipeline
 from studio.engine.rows import POCKET
+from studio.media.detail import give_back
 from studio.media.join import join
 from studio.media.video import Movie
 from training import judge, listener, lpips, model, photos, sounds, world
@@ -125,7 +126,8 @@ class Evaluation:
             seconds=given.pop("seconds", 2.0), num_inference_steps=given.pop("steps", self.steps),
             guidance_scale=given.pop("guidance", self.guidance), picture="x" if "picture" in given else None,
         )  # fmt: skip
-        return self.pipeline.generate(request, lambda _: None, lambda: "go on", **given)
+        made = self.pipeline.generate(request, lambda _: None, lambda: "go on", **given)
+        return replace(made, frames=give_back(made.frames, given["picture"])) if "picture" in given else made
 
     def judge(self, scenarios: list[world.Scenario]) -> None:
         """Subject, scene, action, thing and sound of each; and of the first ones in few steps."""
@@ -185,7 +187,7 @@ class Evaluation:
         history = clip[-grid.POCKET.overlap_frames :]
         made = self.make(plain_caption(scenario), ratio, 7, history=history, seconds=1.0)
         more = Movie(made.frames, grid.POCKET.frame_rate)
-        longer = join(Movie(clip, grid.POCKET.frame_rate), more, len(history)).frames[len(clip) :]
+        longer = join(Movie(clip, grid.POCKET.frame_rate), more, len(history), POCKET.is_soft).frames[len(clip) :]
         steps = [apart(a, b) for a, b in pairwise([*clip[-5:]])] + [apart(a, b) for a, b in pairwise([*longer[:5]])]
         usual = float(np.mean(steps))
         is_same = judge.look(self.seer, longer).subject == judge.look(self.seer, clip).subject

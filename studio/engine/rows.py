@@ -33,6 +33,7 @@ POCKET = ModelCard(
     has_sound=True,
     family="ltx2",
     pipeline="LTX2ConditionPipeline",
+    is_soft=True,
     # 32 tokens: the default of 1,024 costs more than Pocket's picture.
     # A picture is given to it as it is; the original learned from pictures compressed as film.
     arguments={"max_sequence_length": 32, "image_crf": 0, **PLAIN_GUIDANCE},

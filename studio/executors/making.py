@@ -31,7 +31,7 @@ from studio.engine import grid, memory
 from studio.engine.latents import Damaged, Latents
 from studio.engine.meter import Meter, Spent
 from studio.engine.pipeline import Generated, VideoPipeline, total_frames
-from studio.media import fault
+from studio.media import detail, fault
 from studio.media.join import join
 from studio.media.picture import fit, read_picture
 from studio.media.poster import poster_jpeg
@@ -144,9 +144,12 @@ class Making:
 
     def _movie(self, made: Generated) -> Movie:
         movie = Movie(made.frames, made.frame_rate, made.sound, made.sampling_rate)
-        if self.source is None or self.history is None:
-            return movie
-        return join(self.source, movie, overlap=len(self.history))
+        is_soft = self.card.is_soft
+        if self.source is not None and self.history is not None:
+            return join(self.source, movie, len(self.history), is_soft)
+        if is_soft and self.picture is not None:
+            return replace(movie, frames=detail.give_back(movie.frames, self.picture))
+        return movie
 
     def _written(self, latents: Latents, generated: Generated) -> Made:
         """Encode the clip, then say in the file and in the answer alike what all of that took."""

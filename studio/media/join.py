@@ -5,22 +5,23 @@ from __future__ import annotations
 import numpy as np
 
 from studio.domain import StudioError
+from studio.media import detail
 from studio.media.video import Movie, fit_sound
 
 CROSSFADE_S = 0.25
 CARRIED_S = 0.4
 
 
-def join(old: Movie, new: Movie, overlap: int) -> Movie:
+def join(old: Movie, new: Movie, overlap: int, is_soft: bool = False) -> Movie:
     """`old`, then `new` without its first `overlap` frames, which show the end of `old` again.
 
     What the model lost of the last common frame is put back into the next ones, less and less, so that no cut is seen
-    where an autoencoder is soft. The sounds are cross-faded inside the overlap; where one movie is silent it stays so.
-    StudioError when the two do not fit together.
+    where an autoencoder is soft; with `is_soft` it stays wherever the picture does. The sounds are cross-faded inside
+    the overlap; where one movie is silent it stays so. StudioError when the two do not fit together.
     """
     if old.frames.shape[1:] != new.frames.shape[1:] or old.frame_rate != new.frame_rate:
         raise StudioError(f"Two clips join in one size and rate only; these are {_shape(old)} and {_shape(new)}.")
-    frames = np.concatenate([old.frames, _carried_on(old, new, overlap)])
+    frames = np.concatenate([old.frames, _carried_on(old, new, overlap, is_soft)])
     if old.sound is None and new.sound is None:
         return Movie(frames, old.frame_rate)
     rate = old.sampling_rate or new.sampling_rate
@@ -36,14 +37,16 @@ def join(old: Movie, new: Movie, overlap: int) -> Movie:
     return Movie(frames, old.frame_rate, fit_sound(sound, len(frames), old.frame_rate, rate), rate)
 
 
-def _carried_on(old: Movie, new: Movie, overlap: int) -> np.ndarray:
+def _carried_on(old: Movie, new: Movie, overlap: int, is_soft: bool) -> np.ndarray:
     """The frames of `new` behind the `overlap`; the first ones get what the one before them lacks of `old`'s last."""
     frames = new.frames[overlap:].copy()
     if overlap > 0:
-        lost = old.frames[-1].astype(np.float32) - new.frames[overlap - 1]
-        count = min(len(frames), round(CARRIED_S * old.frame_rate))
-        shares = np.linspace(1, 0, count + 1, endpoint=False)[1:, None, None, None].astype(np.float32)
-        frames[:count] = (frames[:count] + shares * lost).round().clip(0, 255).astype(np.uint8)
+        common = new.frames[overlap - 1]
+        lost = old.frames[-1].astype(np.float32) - common
+        carried = round(CARRIED_S * old.frame_rate) + 1
+        for k, frame in enumerate(frames):
+            share = max(0.0, 1 - (k + 1) / carried)
+            frames[k] = detail.put(frame, lost, np.maximum(share, detail.stays(frame, common)) if is_soft else share)
     return frames
 
 

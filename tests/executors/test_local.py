@@ -113,6 +113,24 @@ def test_a_picture_of_any_shape_is_fitted(executor: LocalExecutor, tmp_path: Pat
     assert executor.run(asked, ignore, go_on).num_frames == grid.num_frames(grid.POCKET, 1.0)
 
 
+def test_a_picture_in_which_nothing_moves_stays_sharp(
+    executor: LocalExecutor, pipeline: VideoPipeline, tmp_path: Path
+) -> None:
+    width, height = grid.size(grid.POCKET, "16:9")
+    y, x = np.mgrid[0:height, 0:width]
+    sea = np.stack([60 + y / 2, 120 + y / 4, 200 - y / 3], -1) + 25 * np.sin((x + 3 * y) / 2)[..., None]
+    true = sea.clip(0, 255).astype(np.uint8)
+    Image.fromarray(true).save(tmp_path / "picture.png")
+    request = replace(REQUEST, prompt="", picture="x", num_inference_steps=4)
+    asked = task(tmp_path, request, picture=tmp_path / "picture.png")
+    executor.run(asked, ignore, go_on)
+    plain = pipeline.generate(request, ignore, go_on, picture=true).frames
+    given = read_video(asked.target).frames
+    for k in (0, 6, 12):
+        off, plainly_off = (np.abs(clip[k].astype(float) - true).mean() for clip in (given, plain))
+        assert off < 0.5 * plainly_off, (k, off, plainly_off)
+
+
 @pytest.mark.parametrize("old_frames", [3, 13, 25])
 def test_an_extension_keeps_the_old_frames_and_goes_on_sounding(
     executor: LocalExecutor, tmp_path: Path, old_frames: int

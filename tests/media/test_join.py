@@ -49,6 +49,16 @@ def test_the_new_frames_come_behind_the_old() -> None:
     assert joined.sound.shape == (2, round(49 / 12 * RATE))
 
 
+def test_a_soft_model_keeps_what_it_lost_where_nothing_moves() -> None:
+    still = np.repeat(frames(1), 25, 0)
+    grain = np.random.default_rng(0).normal(0, 12, still[0].shape)
+    sharp = (still + grain).clip(0, 255).astype(np.uint8)
+    old, new = Movie(sharp, 12.0), Movie(np.repeat(still[:1], 33, 0), 12.0)
+    last, faded = (join(old, new, OVERLAP, is_soft).frames[-1].astype(float) for is_soft in (True, False))
+    assert np.abs(last - sharp[0]).mean() < 1
+    assert np.abs(faded - still[0]).mean() < 1
+
+
 def test_what_the_model_lost_fades_out_behind_the_seam() -> None:
     old, new = old_and_new()
     softer = Movie((new.frames // 8 * 8 + 20).clip(0, 255).astype(np.uint8), 12.0, new.sound, RATE)
