@@ -89,22 +89,23 @@ What people type first, with seed 0: {typed}.
 
 ## Limits
 
-- It is young: its transformer had nine stretches, sixteen hours in all, on two cores at most; half of its subjects
-  and scenes it has known for the last four of them only. Scenes are right and motion mostly. Subjects have their
+- It is young: its transformer had ten stretches, eighteen hours in all, on two cores at most; half of its subjects
+  and scenes it has known for the last five of them only. Scenes are right and motion mostly. Subjects have their
   colours and mostly their shapes; what has legs or fine parts (a cow, a horse, a dragon, a motorcycle) is a pattern of
   its colours that a person has to guess. Cats, dragons and unicorns it has seen six times as often as others, and
   surfing and eating twice as often as other actions, because people type those first.
 - The row "typed first" is of "a cat surfing on a rainbow", "a dragon soaring over a cityscape" and "a unicorn eating
-  spaghetti", eight seeds each. These three are not held out: they are 9 % of all that the last stretch was shown.
+  spaghetti", eight seeds each. These three are not held out: they are 9 % of what the last two stretches were shown.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject comes in one size, faces as its art does unless it goes the other way, and moves at one speed: a world with
-  fewer choices can be learned in less time. Seeds differ in place and scenery.
+  fewer choices can be learned in less time. What stays does so in the middle of the picture. Seeds differ in scenery.
 - It knows nothing but the lists above: one subject at a time and one thing beside it to eat or to ride on; no text, no
   counting, and no camera moves but a pan over a given picture.
 - Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for less than two hours.
-- A given photograph comes out blurred. It stays as it is where nothing is said, the camera pans over it to the left or
-  right, or a subject from the list comes into it; nothing that is in it can move by itself.
+- The autoencoder blurs a given photograph. Flipbook gives back the detail wherever nothing changes; with diffusers
+  alone it is soft. It stays as it is where nothing is said, the camera pans over it to the left or right, which blurs
+  it, or a subject from the list comes into it; nothing that is in it can move by itself.
 - Sounds are those of a toy: recognisable by kind, not faithful. Whose voice it is can be told; of the scenes the soft,
   deep ones (space, the moon, a volcano) are lost, since the vocoder can't carry a deep tone.
 - The table's judges are as good as their last column says: for the same prompts an earlier one, a little better, found
