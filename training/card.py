@@ -109,8 +109,8 @@ What people type first, with seed 0: {typed}.
   it, or a subject from the list comes into it; nothing that is in it can move by itself.
 - Sounds are those of a toy: recognisable by kind, not faithful. Whose voice it is can be told; of the scenes the soft,
   deep ones (space, the moon, a volcano) are lost, since the vocoder can't carry a deep tone.
-- The table's judges are as good as their last column says, and with 48 prompts a clip more or less is 2 %: for 48 others
-  the same judge found the subject in 92 % and the right action in 88 %.
+- The table's judges are as good as their last column says, and of 48 prompts one more or less is 2 %: of 48 others the
+  same judge found the subject in 92 % and the right action in 88 %.
 - Clips are AI-generated, and every file that Flipbook writes says so.
 """
 
