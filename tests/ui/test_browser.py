@@ -22,7 +22,7 @@ HOSTILE = """${Object.assign(window,{__pwn:1})} {{value}} <img src=x onerror="wi
 
 def test_clip_survives_a_reload_is_extended_and_is_there_after_a_restart(own_app: App, visit: Visit) -> None:
     visitor = visit(own_app.address)
-    visitor.quick(steps=50)
+    visitor.quick(steps=50, seconds=3)  # time enough to see a preview on a fast machine too
     visitor.prompt.fill("a cat spins at sea")
     visitor.press(wording.MAKE)
     expect(visitor.stage).to_contain_text(STEP, timeout=CLIP_MS)
@@ -41,8 +41,8 @@ def test_clip_survives_a_reload_is_extended_and_is_there_after_a_restart(own_app
     visitor.press(wording.GALLERY_WORDS["extendYes"], dialog)
     visitor.expect_ready(2)
     expect(visitor.cards.first).to_contain_text("the cat goes on")
-    expect(visitor.cards.first.locator(".fb-length")).to_have_text("2.1 s")
-    expect(visitor.cards.last.locator(".fb-length")).to_have_text("1.1 s")
+    expect(visitor.cards.first.locator(".fb-length")).to_have_text("4.1 s")
+    expect(visitor.cards.last.locator(".fb-length")).to_have_text("3.1 s")
     shown = visitor.cards.all_inner_texts()
     visitor.page.close()
 
