@@ -128,10 +128,9 @@ class ModelCard:
 class VideoRequest:
     """Everything that decides a clip; goes unchanged from the form to the row and into the file.
 
-    `seed` is -1 until the studio draws one. `picture` is the name of a stored picture, never a path.
-    So is `last_picture`, which the clip ends with. `loras` are the weights of those that the model wears, by name. With
-    `extends` (a clip's id), `seconds` is how much longer that clip shall become. `step_cache` is how far a step may be
-    from the one before, as a share, and still be guessed from it; 0 takes every step in full.
+    `seed` is -1 until the studio draws one. `picture` and `last_picture`, which the clip ends with, are names of stored
+    pictures, never paths. `loras` are weights by name. With `extends` (a clip's id), `seconds` is how much longer that
+    clip becomes. `step_cache` is how far, as a share, a step may be from the last and still be guessed; 0 guesses none.
     """
 
     prompt: str
