@@ -93,8 +93,8 @@ class ModelCard:
     """One row of the catalog.
 
     `family` speaks its dialect and `pipeline` is its class in diffusers; `source` is a folder or a hub id, empty for
-    Pocket. `memory_bytes` is what its weights and a clip take of a GPU, or 0; of these, `transformer_bytes` denoise and
-    `encoder_bytes` read. `is_soft`: its autoencoder blurs pictures. `arguments` go to every call as they are.
+    Pocket. `memory_bytes` is what its weights and a clip take of a GPU, 0 where none is needed; `transformer_bytes`
+    of these denoise, `encoder_bytes` read. `is_soft`: its autoencoder blurs. `arguments` go to every call as they are.
     """
 
     name: str

@@ -15,19 +15,20 @@ def give_back(frames: np.ndarray, picture: np.ndarray) -> np.ndarray:
     Each place of a frame gets it as far as it looks like that place of the first frame. The first frame gets it as the
     second does, so that nothing that moves is sharp for one frame alone.
     """
-    lost = picture.astype(np.float32) - frames[0]
-    shown = [frames[min(1, len(frames) - 1)], *frames[1:]]
-    return np.stack([put(frame, lost, stays(seen, frames[0])) for frame, seen in zip(frames, shown, strict=True)])
+    shares = stays(frames, frames[0])
+    shares[:1] = shares[1:2] if len(frames) > 1 else 1
+    return put(frames, picture.astype(np.float32) - frames[0], shares)
 
 
-def put(frame: np.ndarray, lost: np.ndarray, share: np.ndarray | float) -> np.ndarray:
-    """A frame, uint8 (H, W, 3), with a `share`, (H, W, 1) or one for all, of what was `lost`, float32 (H, W, 3)."""
-    return (frame + share * lost).round().clip(0, 255).astype(np.uint8)
+def put(frames: np.ndarray, lost: np.ndarray, shares: np.ndarray) -> np.ndarray:
+    """Frames, uint8 (T, H, W, 3), each with its share, (T, H, W, 1) or (T, 1, 1, 1), of what is `lost` (H, W, 3)."""
+    return (frames + shares * lost).round().clip(0, 255).astype(np.uint8)
 
 
-def stays(frame: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Where a frame, uint8 (H, W, 3), shows what the one before it did: 1 if it does, 0 if not, float32 (H, W, 1)."""
-    change = np.abs(_blurred(frame) - _blurred(before)).max(-1, keepdims=True)
+def stays(frames: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """Where frames, uint8 (T, H, W, 3), show what `before`, (H, W, 3), did: 1 if so, 0 if not; (T, H, W, 1)."""
+    shown = _blurred(before)
+    change = np.stack([np.abs(_blurred(frame) - shown).max(-1, keepdims=True) for frame in frames])
     return ((OTHER - change) / (OTHER - SAME)).clip(0, 1)
 
 

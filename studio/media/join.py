@@ -41,12 +41,12 @@ def _carried_on(old: Movie, new: Movie, overlap: int, is_soft: bool) -> np.ndarr
     """The frames of `new` behind the `overlap`; the first ones get what the one before them lacks of `old`'s last."""
     frames = new.frames[overlap:].copy()
     if overlap > 0:
-        common = new.frames[overlap - 1]
-        lost = old.frames[-1].astype(np.float32) - common
-        carried = round(CARRIED_S * old.frame_rate) + 1
-        for k, frame in enumerate(frames):
-            share = max(0.0, 1 - (k + 1) / carried)
-            frames[k] = detail.put(frame, lost, np.maximum(share, detail.stays(frame, common)) if is_soft else share)
+        common, carried = new.frames[overlap - 1], round(CARRIED_S * old.frame_rate) + 1
+        some = frames if is_soft else frames[:carried]
+        shares = (1 - np.arange(1, len(some) + 1, dtype=np.float32) / carried).clip(0)[:, None, None, None]
+        if is_soft:
+            shares = np.maximum(shares, detail.stays(some, common))
+        some[:] = detail.put(some, old.frames[-1].astype(np.float32) - common, shares)
     return frames
 
 
