@@ -156,16 +156,17 @@ def imagine(
     thing = fixed.get("thing", "")
     if action in WITH and not thing:
         thing = rng.choice([thing for thing in WITH[action] if thing != name])
-    x, y = place(rng, action, -1 if seen.faces_left else 1, aspect) if anywhere else middle(action, seen.faces_left)
+    ahead = -1 if seen.faces_left else 1
+    x, y = place(rng, action, ahead, aspect) if anywhere else middle(action, ahead)
     return Scenario(
         name, scene, action, caption(seen, scene, action, rng, thing), seconds, aspect, x=x, y=y, flip=flip,
         seed=rng.randrange(2**31), thing=thing,
     )  # fmt: skip
 
 
-def middle(action: str, faces_left: bool) -> tuple[float, float]:
+def middle(action: str, ahead: int) -> tuple[float, float]:
     """Where things happen: in the middle, or with a thing before it a little behind that."""
-    return (3 * MIDDLE * (1 if faces_left else -1) if action == "eats" else MIDDLE), MIDDLE
+    return (-3 * MIDDLE * ahead if action == "eats" else MIDDLE), MIDDLE
 
 
 def place(rng: Random, action: str, ahead: int, aspect: float) -> tuple[float, float]:

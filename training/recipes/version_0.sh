@@ -75,7 +75,8 @@ python -m training.autoencoders vocoder --minutes 45 --worker 0 --workers 2 --wa
 python -m training.autoencoders vocoder --minutes 45 --worker 1 --workers 2 --warm
 wait
 # The tenth, in two parts: what stays does so in the middle. Of the first part's 100 minutes 78 were shared with 123 more
-# subjects, which were given up again; the second begins with the mean of the weights before and after the first.
+# subjects, which were given up again, and its rates were 0.005 and 7e-4; the second begins with the mean of the weights
+# before and after the first.
 cp "$cache"/transformer.weights.pt "$cache"/ninth.weights.pt
 rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
 python -m training.transformer --minutes 100 --worker 0 --workers 2 --warm --guided &
