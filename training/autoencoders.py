@@ -140,7 +140,7 @@ def train_whole(chosen: argparse.Namespace, is_encoder_frozen: bool) -> None:
     judge = lpips.load().to(FASTEST)
     trainer = Trainer([vae], lr=chosen.lr, small_lr=chosen.lr / 10, average=0.99)
     stretch = Stretch(name, {"vae": vae}, trainer, chosen.minutes)
-    rng = Random(11 + is_encoder_frozen + trainer.steps + 1000 * worker)
+    rng = stretch.chances(worker)
     meeting = Meeting(trainer, worker, chosen.workers)
     guesser = Guesser(chosen.guesses, rng) if is_encoder_frozen and chosen.guesses else None
     while stretch.goes_on():
@@ -285,7 +285,7 @@ def train_vocoder(chosen: argparse.Namespace) -> None:
         vocoder = model.mono(both)
     trainer = Trainer([vocoder.train()], lr=0.008, small_lr=1e-3, average=0.99)
     stretch = Stretch(named("vocoder", worker), {"vocoder": vocoder}, trainer, chosen.minutes)
-    rng = Random(3 + trainer.steps + 1000 * worker)
+    rng = stretch.chances(worker)
     pool, meeting = SoundPool(rng), Meeting(trainer, worker, chosen.workers)
     samples = (MEL_CROP - 1) * model.MEL_HOP
     while stretch.goes_on():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from hashlib import sha256
 from pathlib import Path
+from random import Random
 
 import torch
 from torch import nn
@@ -38,6 +40,20 @@ class Stretch:
 
     def goes_on(self) -> bool:
         return self.elapsed_s < self.budget_s
+
+    def chances(self, worker: int = 0) -> Random:
+        """For what this stretch draws, and torch's own too: no other stretch and no other worker has the same.
+
+        They come from the weights it goes on from; a count of steps begins anew with each stretch, and then the same
+        clips would come with the same noise.
+        """
+        digest = sha256(f"{self.name} {worker}".encode())
+        for module in self.modules.values():
+            for parameter in module.parameters():
+                digest.update(parameter.detach().flatten().view(torch.uint8).numpy())
+        rng = Random(digest.digest())
+        torch.manual_seed(rng.getrandbits(63))
+        return rng
 
     def tick(self, **values: float) -> None:
         """Note this step's figures; prints running means and saves now and then."""

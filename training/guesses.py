@@ -30,7 +30,7 @@ class Guesser:
         """Latents as guessed (count, 64, t, h, w), as the decoder takes them, and the clips (count, 3, T, H, W)."""
         shape, pipe = self.rng.choice(SHAPES), self.studio.pipe
         shots = [self.studio.shot(shape) for _ in range(count)]
-        video, _places, _parts, audio, text, mask, _begins = self.studio.told(shots, shape)
+        video, _places, audio, text, mask, _begins = self.studio.told(shots, shape)
         sigma = torch.empty(count).uniform_(*NOISE)
         level = sigma[:, None].expand(video.shape[:2])
         seen = torch.lerp(video.float(), torch.randn(video.shape), level[..., None])

@@ -76,7 +76,7 @@ def nearest_names(names: list[str]) -> dict[str, str]:
 
 def unpack() -> None:
     """Write the cache's weights files from the shipped parts, in float32."""
-    pipeline = LTX2ConditionPipeline.from_pretrained(model.POCKET, torch_dtype=torch.float32, local_files_only=True)
+    pipeline = LTX2ConditionPipeline.from_pretrained(model.POCKET, dtype=torch.float32, local_files_only=True)
     for file, names in FILES.items():
         weights = {name: getattr(pipeline, name).state_dict() for name in names}
         torch.save(weights, sources.CACHE / f"{file}.weights.pt")

@@ -186,8 +186,7 @@ def train(chosen: argparse.Namespace) -> None:
     learning = {"transformer": denoiser, "connectors": connectors}
     stretch = Stretch(name, learning, trainer, chosen.minutes)
     stretch.spent_s = stretch.spent_s or chosen.spent * 60
-    rng = Random(1000 * worker + trainer.steps)
-    torch.manual_seed(1000 * worker + trainer.steps)
+    rng = stretch.chances(worker)
     samples, meeting = latents.Studio(rng), Meeting(trainer, worker, chosen.workers)
     guide = teacher(chosen.teacher, samples) if chosen.teacher else None
     if chosen.guided:
