@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 
+from studio.engine.rows import PLAIN_GUIDANCE
 from training import model, sources
 from training.evaluate import TYPED_FIRST, held_out, plain_caption
 from training.showing import PROMPTS
@@ -27,10 +28,11 @@ by `training/` in this repository, on data that is openly licensed and listed be
 {sizes}
 
 ```python
+import torch
 from diffusers import LTX2ConditionPipeline
 
-# bfloat16; where a processor has no instructions for that, torch_dtype=torch.float32 is 50 times as fast.
-pipe = LTX2ConditionPipeline.from_pretrained("assets/pocket", torch_dtype="auto")
+# Where a processor has no instructions for bfloat16, torch.float32 is 50 times as fast.
+pipe = LTX2ConditionPipeline.from_pretrained("assets/pocket", dtype=torch.bfloat16)
 clip = pipe(
     prompt="a cat walks to the right in the snow",
     negative_prompt="",
@@ -40,9 +42,7 @@ clip = pipe(
     frame_rate=12.0,
     num_inference_steps=4,
     guidance_scale=1.0,
-    stg_scale=0.0,
-    modality_scale=1.0,
-    guidance_rescale=0.0,
+{arguments}
     max_sequence_length=32,
 )
 ```
@@ -74,7 +74,8 @@ Measured by `make evaluate` on combinations of subject, scene and action that tr
 net trained on the art alone, never on Pocket's output; its own score on true renders stands beside. It is more lenient
 than a person: it knows that there are only {subjects} subjects. One exception to "never saw": of the prompts whose
 subject only stays, stills may have been seen in the first stretch. Clips from a picture are judged as Flipbook writes
-them, with the picture's detail given back where nothing moves.
+them, with the picture's detail given back where nothing moves. In brackets stands of how many clips a row is, where that
+is not all of them. Who shall spin may also be seen to stay: the judge knows places and sizes, not which way up.
 
 {quality}
 
@@ -96,7 +97,7 @@ What people type first, with seed 0: {typed}.
   its colours that a person has to guess. Cats, dragons and unicorns it has seen six times as often as others, and
   surfing and eating twice as often as other actions, because people type those first.
 - The row "typed first" is of "a cat surfing on a rainbow", "a dragon soaring over a cityscape" and "a unicorn eating
-  spaghetti", eight seeds each. These three are not held out: they are 9 % of what the last two stretches were shown.
+  spaghetti", eight seeds each. These three are not held out: they are 8 % of what the last stretches were shown.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject comes in one size, faces as its art does unless it goes the other way, and moves at one speed: a world with
@@ -135,6 +136,7 @@ def write() -> None:
     quality = model.POCKET / "evaluation.md"
     text = CARD.format(
         sizes=sizes(),
+        arguments="\n".join(f"    {name}={value!r}," for name, value in PLAIN_GUIDANCE.items()),
         subjects=len(SUBJECTS),
         subject_names=", ".join(s.name for s in SUBJECTS),
         scenes=len(SCENES),

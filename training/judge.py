@@ -134,12 +134,15 @@ class Sight:
     track: np.ndarray
     offset: tuple[float, float] | None
 
-    def is_together(self) -> bool:
-        """Whether the thing is where what is done with it wants it: under who rides it, in front of who eats it."""
+    def is_together(self, ahead: int) -> bool:
+        """Whether the thing is where what is done with it wants it: under who rides it, in front of who eats it.
+
+        `ahead` is where the subject faces: 1 to the right, -1 to the left.
+        """
         if self.offset is None:
             return False
         beside, below = self.offset
-        return below > 0 and abs(beside) < BESIDE if self.action == "rides" else abs(beside) > BESIDE
+        return below > 0 and abs(beside) < BESIDE if self.action == "rides" else beside * ahead > BESIDE
 
     def landings(self) -> list[int]:
         """The frames at which the subject reaches the ground: where it comes to rest, or each lowest point."""
