@@ -15,7 +15,7 @@ COPY assets assets
 COPY studio studio
 
 USER flipbook
-ENV HOST=0.0.0.0 PORT=7860 DATA_DIR=/data PYTHONUNBUFFERED=1
+ENV HOST=0.0.0.0 PORT=7860 DATA_DIR=/data HF_HOME=/data/huggingface PYTHONUNBUFFERED=1
 VOLUME /data
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \

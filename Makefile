@@ -98,9 +98,11 @@ define install
 	@touch $(2)
 endef
 
-# The browser tests drive the system's own Chromium; on Debian and Ubuntu it is installed when there is none.
+# The browser tests drive the system's own Chromium; on Debian it is installed when there is none. Ubuntu has it as a snap
+# only, which sees nothing of /tmp, so there it is for the newcomer to install Chrome.
 chromium:
 	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
 	command -v apt-get >/dev/null || { echo "Please install Chromium or Chrome: the browser tests need it."; exit 1; }; \
 	sudo=""; test "$$(id -u)" = 0 || sudo=sudo; \
-	$$sudo apt-get update && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium
+	$$sudo apt-get update && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium || \
+	{ echo "Please install Chromium or Chrome: the browser tests need it."; exit 1; }

@@ -57,6 +57,7 @@ def test_the_studio_does_not_run_as_root_and_keeps_its_data() -> None:
     settings = Settings.from_env({name: value for name, value in environment().items() if name in VARIABLES})
     assert settings.host == "0.0.0.0"
     assert all_of("VOLUME") == [str(settings.data_dir)]
+    assert Path(environment()["HF_HOME"]).is_relative_to(settings.data_dir)  # its user has no home for models
     assert all_of("EXPOSE") == [str(settings.port)]
 
 

@@ -247,6 +247,8 @@ def save(pipeline: LTX2ConditionPipeline, folder: Path = POCKET) -> None:
     for name in pipeline.components:
         shutil.rmtree(folder / name, ignore_errors=True)
     pipeline.to(torch.bfloat16).save_pretrained(folder, max_shard_size=MAX_SHARD)
+    for file in folder.rglob("*.safetensors"):
+        file.chmod(0o644)  # some come as their owner's alone, and a container's user could not read them
 
 
 if __name__ == "__main__":

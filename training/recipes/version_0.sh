@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The commands behind the Pocket that is shipped, in order; about nineteen hours on two cores. Every training goes
-# on from its last checkpoint in .cache/training when it is started again. The minutes are those that the weights had;
+# The commands behind the Pocket that is shipped, in order; about nineteen hours on two cores. What was interrupted goes on
+# from its last checkpoint in .cache/training when that command is given again, and then those behind it, by hand. The minutes are those that the weights had;
 # what was changed on the way is in training/LOG.md.
 set -euo pipefail
 export OMP_NUM_THREADS=1  # two threads wait for each other at every operation; two processes do not
