@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -78,7 +79,7 @@ def write_video(
 
     `tags` may be a function, called when the pictures are encoded: what it says can cover nearly the whole work.
     `begins_as` is a video that the movie goes on from, with the same first frames: its pictures are taken over as
-    they are, so that a clip may be extended again and again without a loss.
+    they are, so that a clip may be extended again and again without a loss. Where it is gone, they are encoded anew.
     Raises StudioError for odd sizes, Stopped when asked to. Whatever it raises, no file is left.
     """
     _check(movie)
@@ -113,9 +114,11 @@ def probe(path: Path) -> Probe:
 
 def read_video(path: Path) -> Movie:
     """Decode all frames and all sound; the sound is as long as the picture."""
-    frames = np.stack(list(_frames(path)))
     with _opened(path) as container:
-        rate = float(container.streams.video[0].average_rate or 0)
+        video = container.streams.video[0]
+        rate = float(video.average_rate or 0)
+        # One array that grows: a list of frames and then their stack would want the memory twice.
+        frames = np.fromiter(_frames(path), np.dtype((np.uint8, (video.height, video.width, 3))))
         if not container.streams.audio:
             return Movie(frames, rate)
         stream = container.streams.audio[0]
@@ -126,7 +129,7 @@ def read_video(path: Path) -> Movie:
 
 
 def last_frame(path: Path) -> Image.Image:
-    *_, last = _frames(path)
+    (last,) = deque(_frames(path), maxlen=1)
     return Image.fromarray(last)
 
 
@@ -147,8 +150,8 @@ def _check(movie: Movie) -> None:
 
 def _picture_parts(movie: Movie, should_stop: ShouldStop, begins_as: Path | None) -> list[bytes]:
     """MP4 files in memory whose pictures, one after another, are the movie's."""
-    kept = probe(begins_as).num_frames if begins_as else 0
-    if begins_as and kept >= MIN_KEPT_FRAMES:
+    is_there = begins_as is not None and begins_as.is_file()  # it may have been deleted meanwhile
+    if begins_as and is_there and (kept := probe(begins_as).num_frames) >= MIN_KEPT_FRAMES:
         old = begins_as.read_bytes()
         new = _encoded(movie.frames[kept:], movie.frame_rate, should_stop)
         # One file has one set of decoder parameters; another version of the encoder may have written others.
@@ -212,9 +215,8 @@ def _mux(container: OutputContainer, parts: list[bytes], movie: Movie) -> None:
 def _frames(path: Path) -> Iterator[np.ndarray]:
     with _opened(path) as container:
         for frame in container.decode(video=0):
-            yield frame.reformat(
-                format="rgb24", src_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.JPEG
-            ).to_ndarray()
+            # From the colours that the file names; what names none, as other servers' may, is BT.601 by custom.
+            yield frame.reformat(format="rgb24", dst_color_range=ColorRange.JPEG).to_ndarray()
 
 
 def _opened(path: Path) -> InputContainer:

@@ -137,6 +137,19 @@ def test_colours_come_back(tmp_path: Path) -> None:
     assert np.abs(read_video(path).frames.astype(int) - frames).max() <= 6
 
 
+def test_a_file_without_a_word_on_its_colours_is_read_by_custom(tmp_path: Path) -> None:
+    colours = [(200, 30, 30), (0, 200, 0), (0, 0, 200)]
+    frames = np.stack([np.full((32, 32, 3), colour, np.uint8) for colour in colours])
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=12)
+        stream.width, stream.height, stream.pix_fmt = 32, 32, "yuv420p"
+        for pixels in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode())
+    assert np.abs(read_video(path).frames.astype(int) - frames).max() <= 6
+
+
 def test_the_same_movie_makes_the_same_bytes(tmp_path: Path) -> None:
     """Noisy frames in a shaken memory: x264's default rate control makes another file every other time."""
     random = np.random.default_rng(0)
@@ -245,6 +258,12 @@ def test_going_on_many_times_loses_nothing(tmp_path: Path) -> None:
     last = read_video(tmp_path / "8.mp4").frames
     assert len(last) == 13 + 8 * 12
     assert np.array_equal(last[:13], first)
+
+
+def test_going_on_from_a_video_that_was_deleted_meanwhile(tmp_path: Path, movie: Movie) -> None:
+    path = tmp_path / "long.mp4"
+    write_video(path, movie, TAGS, never, begins_as=tmp_path / "gone.mp4")
+    assert psnr(read_video(path).frames, movie.frames) > 33
 
 
 @pytest.mark.parametrize("kind", ["too short", "another encoder"])
