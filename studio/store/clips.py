@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from dataclasses import asdict
 
 from studio.domain import Clip, Made, VideoRequest
 from studio.store.database import Database
+
+# Who made a clip shall see it, however little room favourites leave.
+FRESH_S = 600
 
 
 class Clips:
@@ -37,7 +41,7 @@ class Clips:
 
     def newest(self, limit: int, before: int | None = None, owner: str | None = None) -> list[Clip]:
         """Newest first, everybody's or one owner's; `before` is the `number` of the last clip of the page before."""
-        return self._newest("(? IS NULL OR owner = ?)", (owner, owner), limit, before)
+        return self._newest(*_of(owner), limit, before)
 
     def shown(self, limit: int, before: int | None = None) -> list[Clip]:
         """Those that their owners put into the showcase, newest first."""
@@ -59,22 +63,23 @@ class Clips:
 
     def bytes(self, owner: str | None = None) -> int:
         """What the videos and posters take on the disk: everybody's, or one owner's."""
-        row = self._database.row(
-            "SELECT coalesce(sum(bytes), 0) AS bytes FROM clips WHERE ? IS NULL OR owner = ?", owner, owner
-        )
+        condition, values = _of(owner)
+        row = self._database.row(f"SELECT coalesce(sum(bytes), 0) AS bytes FROM clips WHERE {condition}", *values)
         return row["bytes"] if row else 0
 
     def overdue(self, before_s: float | None, most_bytes: int | None) -> list[tuple[Clip, str]]:
         """What is to be swept, oldest first, with the reason: made before a time, or above so many bytes together.
 
-        A favourite is never among them, but its bytes count.
+        A favourite is never among them, but its bytes count; nor for its bytes what is newer than FRESH_S.
         """
+        fresh_s = time.time() - FRESH_S
         rows = self._database.rows("SELECT rowid, * FROM clips ORDER BY rowid")
         surplus = sum(row["bytes"] for row in rows) - most_bytes if most_bytes is not None else 0
         found: list[tuple[Clip, str]] = []
         for row in rows:
             is_old = before_s is not None and row["created_s"] < before_s
-            if row["is_favourite"] or not (is_old or surplus > 0):
+            is_surplus = surplus > 0 and row["created_s"] < fresh_s
+            if row["is_favourite"] or not (is_old or is_surplus):
                 continue
             found.append((_clip(row), "age" if is_old else "size"))
             surplus -= row["bytes"]
@@ -92,6 +97,11 @@ class Clips:
         """Remove the row, and with it the job that made the clip; whether there was one."""
         with self._database.transaction() as connection:
             return connection.execute("DELETE FROM clips WHERE id = ?", (clip_id,)).rowcount > 0
+
+
+def _of(owner: str | None) -> tuple[str, tuple[str, ...]]:
+    """The condition, and its values, for one owner's clips or everybody's; one for both would keep the index unused."""
+    return ("1", ()) if owner is None else ("owner = ?", (owner,))
 
 
 def _clip(row: sqlite3.Row) -> Clip:

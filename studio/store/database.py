@@ -100,8 +100,11 @@ class Database:
     taking up the first one's running jobs; it also lets WAL work on file systems without shared memory.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file and bring its schema up to date. StudioError when that cannot be."""
+    def __init__(self, path: Path, when_new: Callable[[], object] = int) -> None:
+        """Open or make the file and bring its schema up to date. StudioError when that cannot be.
+
+        `when_new` is called before anything is written into a new file; if it fails, the next start calls it again.
+        """
         self._lock = RLock()
         self._path = path
         self._connection = sqlite3.connect(path, timeout=3.0, isolation_level=None, check_same_thread=False)
@@ -114,7 +117,8 @@ class Database:
                 "foreign_keys = ON",
             ):
                 self._connection.execute(f"PRAGMA {pragma}")
-            self.was_blank = self._schema() == 0
+            if self._schema() == 0:
+                when_new()
             self._migrate()
         except sqlite3.DatabaseError as error:
             self._connection.close()

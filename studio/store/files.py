@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import re
 import secrets
 import shutil
@@ -97,7 +98,8 @@ class Files:
     def keep_picture(self, png: bytes) -> str:
         """Store these PNG bytes under the hash of their content; returns the name."""
         name = f"{hashlib.sha256(png).hexdigest()}.png"
-        target, half = self.pictures / name, self.tmp / name
+        # The half of its own: two visitors may send one picture at once.
+        target, half = self.pictures / name, self.tmp / f"{secrets.token_hex(16)}.png"
         try:
             half.write_bytes(png)
             half.replace(target)
@@ -121,9 +123,21 @@ class Files:
         """Before a new database is used: clips that only a lost one knew must not be swept."""
         if any(_CLIP_FILE.fullmatch(path.name) for path in self.clips.iterdir()):
             aside = self.data_dir / f"clips-without-database-{time.time_ns()}"
-            self.clips.rename(aside)
-            self.clips.mkdir()
+            try:
+                self.clips.rename(aside)
+                self.clips.mkdir()
+            except OSError as error:
+                raise StudioError(
+                    f"The clips in {self.clips} are of a database that is gone, and cannot be moved out of the way "
+                    f"({error.strerror}); please move them, or bring flipbook.db back."
+                ) from error
             log.warning("The database is new but there were clips; they were moved to %s", aside)
+
+    def sweep_pictures(self, used: set[str], before_s: float = math.inf) -> None:
+        """Remove the stored pictures but the `used` ones and those that were stored after that time."""
+        for path in self.pictures.iterdir():
+            if _PICTURE.fullmatch(path.name) and path.name not in used and path.stat().st_mtime < before_s:
+                _remove(path)
 
     def sweep(self, listed: set[str], picture_names: set[str], with_latents: set[str]) -> set[str]:
         """Remove what nothing refers to: half-made files, unlisted clip files, unused pictures, old latents.
@@ -135,9 +149,7 @@ class Files:
         for path in self.clips.iterdir():
             if _CLIP_FILE.fullmatch(path.name) and path.name not in listed:
                 _remove(path)
-        for path in self.pictures.iterdir():
-            if _PICTURE.fullmatch(path.name) and path.name not in picture_names:
-                _remove(path)
+        self.sweep_pictures(picture_names)
         kept = set()
         for path in self._latents.iterdir():
             named = _LATENTS.fullmatch(path.name)

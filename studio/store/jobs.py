@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -60,13 +61,18 @@ class Jobs:
         )
         return row["queued"] if row else 0
 
-    def start_next(self) -> JobRow | None:
-        """Turn the oldest queued job to running, one attempt more; None when nothing waits."""
+    def start_next(self, has_room: Callable[[str], bool] = lambda _model: True) -> JobRow | None:
+        """Turn the oldest queued job whose model `has_room` to running, one attempt more; None when there is none."""
         with self._database.transaction() as connection:
+            waiting = connection.execute(
+                """SELECT json_extract(request, '$.model') AS model, min(number) AS oldest FROM jobs
+                WHERE state = 'queued' GROUP BY model ORDER BY oldest"""
+            ).fetchall()
+            number = next((row["oldest"] for row in waiting if has_room(row["model"])), None)
             rows = connection.execute(
                 """UPDATE jobs SET state = 'running', attempts = attempts + 1, started_s = ?, ended_s = NULL
-                WHERE number = (SELECT min(number) FROM jobs WHERE state = 'queued') RETURNING *""",
-                (time.time(),),
+                WHERE number = ? RETURNING *""",
+                (time.time(), number),
             ).fetchall()
             return _job(rows[0]) if rows else None
 
@@ -128,6 +134,13 @@ class Jobs:
         """Their latents are gone."""
         with self._database.transaction() as connection:
             connection.executemany("UPDATE jobs SET can_finish = 0 WHERE id = ?", [(job_id,) for job_id in job_ids])
+
+    def forget(self, before_s: float) -> None:
+        """Remove what ended before that time without a clip and can't be finished."""
+        with self._database.transaction() as connection:
+            connection.execute(
+                "DELETE FROM jobs WHERE state IN ('failed', 'stopped') AND NOT can_finish AND ended_s < ?", (before_s,)
+            )
 
     def newest_failures(self, limit: int) -> list[JobRow]:
         rows = self._database.rows("SELECT * FROM jobs WHERE state = 'failed' ORDER BY number DESC LIMIT ?", limit)

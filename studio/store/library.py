@@ -16,13 +16,14 @@ from studio.store.clips import Clips
 from studio.store.database import Database
 from studio.store.files import Files
 from studio.store.jobs import Jobs
-from studio.store.pictures import Pictures
+from studio.store.pictures import DAY_S, Pictures
 from studio.store.removals import Removals
 from studio.store.runs import Run, Runs
 
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
+JOBS_KEPT_S = 7 * 24 * 3600
 GIVEN_UP = (
     f"Flipbook itself ended {MAX_ATTEMPTS} times while making this clip, so it was given up; "
     "a shorter clip or fewer steps may work."
@@ -34,7 +35,7 @@ class Library:
 
     def __init__(self, data_dir: Path) -> None:
         self.files = Files(data_dir)
-        self._database = Database(data_dir / "flipbook.db")
+        self._database = Database(data_dir / "flipbook.db", when_new=self.files.set_clips_aside)
         self.clips = Clips(self._database)
         self.jobs = Jobs(self._database)
         self.pictures = Pictures(self._database)
@@ -85,12 +86,17 @@ class Library:
     def sweep_clips(self, keep_days: int, keep_bytes: int) -> int:
         """Remove clips above the limits on age and size (0: no limit), oldest first; returns how many went.
 
-        Favourites stay. Each owner finds a note of it in `removals`.
+        Favourites stay, and what a job is about to extend. Each owner finds a note of it in `removals`.
         """
         before_s = time.time() - keep_days * 24 * 3600 if keep_days else None
         if before_s is None and not keep_bytes:
             return 0
-        overdue = self.clips.overdue(before_s, keep_bytes or None)
+        going_on = {row.request.extends for row in self.jobs.unfinished()}
+        overdue = [
+            (clip, reason)
+            for clip, reason in self.clips.overdue(before_s, keep_bytes or None)
+            if clip.id not in going_on
+        ]
         for clip, _reason in overdue:
             self.delete(clip)
         for (owner, reason), clips in Counter((clip.owner, reason) for clip, reason in overdue).items():
@@ -98,12 +104,17 @@ class Library:
             log.info("clips swept", extra={"clips": clips, "reason": reason})
         return len(overdue)
 
+    def sweep_leftovers(self) -> None:
+        """Remove jobs that ended without a clip a week ago, and pictures of a day ago that nothing refers to."""
+        self.jobs.forget(time.time() - JOBS_KEPT_S)
+        day_ago_s, in_use = time.time() - DAY_S, self.pictures.in_use()
+        self.files.sweep_pictures(in_use, day_ago_s)
+        self.pictures.forget_all_but(in_use)
+
     def close(self) -> None:
         self._database.close()
 
     def _recover(self) -> None:
-        if self._database.was_blank:
-            self.files.set_clips_aside()
         listed: set[str] = set()
         for clip in self.clips.all():
             if (self.files.clips / clip.video).is_file():

@@ -33,18 +33,22 @@ class Pictures:
         return row["sent"] if row else 0
 
     def in_use(self) -> set[str]:
-        """Names that some kept request refers to, or that were sent within the last day."""
+        """Names that a clip refers to or a job that may still become one, or that were sent within the last day."""
         rows = self._database.rows(
-            """SELECT json_extract(request, '$.picture') AS name FROM jobs
-            UNION SELECT json_extract(request, '$.picture') FROM clips
-            UNION SELECT json_extract(request, '$.last_picture') FROM jobs
-            UNION SELECT json_extract(request, '$.last_picture') FROM clips
+            """WITH requests AS (
+                SELECT request FROM clips
+                UNION ALL SELECT request FROM jobs WHERE state IN ('queued', 'running') OR can_finish
+            )
+            SELECT json_extract(request, '$.picture') AS name FROM requests
+            UNION SELECT json_extract(request, '$.last_picture') FROM requests
             UNION SELECT name FROM pictures WHERE kept_s > ?""",
             time.time() - DAY_S,
         )
         return {row["name"] for row in rows if row["name"]}
 
     def forget_all_but(self, names: set[str]) -> None:
+        """Of those that were not sent within the last day."""
         with self._database.transaction() as connection:
-            known = {row["name"] for row in connection.execute("SELECT DISTINCT name FROM pictures")}
-            connection.executemany("DELETE FROM pictures WHERE name = ?", [(name,) for name in known - names])
+            old = connection.execute("SELECT DISTINCT name FROM pictures WHERE kept_s <= ?", (time.time() - DAY_S,))
+            gone = {row["name"] for row in old} - names
+            connection.executemany("DELETE FROM pictures WHERE name = ?", [(name,) for name in gone])

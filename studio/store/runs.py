@@ -9,6 +9,8 @@ from typing import get_args
 from studio.domain import Made, Phase, VideoRequest
 from studio.store.database import Database
 
+KEPT = 100  # of each model; more than anyone looks at
+
 
 @dataclass(frozen=True)
 class Run:
@@ -62,6 +64,12 @@ class Runs:
                     run.energy_wh,
                     run.is_energy_measured,
                 ),
+            )
+            connection.execute(
+                """DELETE FROM runs WHERE model = ? AND number <= (
+                    SELECT number FROM runs WHERE model = ? ORDER BY number DESC LIMIT 1 OFFSET ?
+                )""",
+                (run.model, run.model, KEPT),
             )
 
     def newest(self, model: str, limit: int) -> list[Run]:

@@ -33,8 +33,9 @@ def write_version(path: Path, version: int) -> None:
 
 
 def test_from_blank(path: Path) -> None:
-    database = Database(path)
-    assert database.was_blank
+    calls: list[int] = []
+    database = Database(path, when_new=lambda: calls.append(1))
+    assert calls == [1]
     assert {"clips", "jobs", "runs"} <= {name for name, _ in schema(database)}
     assert database.rows("PRAGMA user_version")[0][0] == len(MIGRATIONS)
     assert database.rows("PRAGMA journal_mode")[0][0] == "wal"
@@ -46,8 +47,9 @@ def test_opening_again_changes_nothing(path: Path) -> None:
     first = Database(path)
     before = schema(first)
     first.close()
-    again = Database(path)
-    assert not again.was_blank
+    calls: list[int] = []
+    again = Database(path, when_new=lambda: calls.append(1))
+    assert calls == []
     assert schema(again) == before
     again.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
-from threading import Thread
+from threading import Barrier, Thread
 
 import pytest
 
@@ -17,7 +18,7 @@ from studio.domain import Clip, Made, StudioError, VideoRequest
 from studio.store.files import LATENTS_KEPT_S, Files, is_id
 from studio.store.jobs import JobRow
 from studio.store.library import GIVEN_UP, Library
-from studio.store.runs import Run
+from studio.store.runs import KEPT, Run
 
 MADE = Made(224, 128, 25, 12.0, True, 3.5)
 
@@ -192,6 +193,24 @@ def test_a_lost_database_does_not_cost_the_clips(library: Library) -> None:
     assert names(aside) == [clip.poster, clip.video]
 
 
+def test_clips_without_a_database_stay_until_they_can_be_moved_aside(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = add_clip(library, 1)
+    library.close()
+    data_dir = library.files.data_dir
+    (data_dir / "flipbook.db").unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "rename", lambda *_: (_ for _ in ()).throw(OSError(errno.EBUSY, "Device busy")))
+        for _ in range(2):
+            with pytest.raises(StudioError, match=r"cannot be moved out of the way \(Device busy\)"):
+                Library(data_dir)
+    assert names(data_dir / "clips") == sorted([clip.poster, clip.video])
+    Library(data_dir).close()
+    (aside,) = data_dir.glob("clips-without-database-*")
+    assert names(aside) == sorted([clip.poster, clip.video])
+
+
 def test_when_publishing_fails_nothing_of_the_clip_remains(library: Library) -> None:
     clip = add_clip(library, 1)
     library.delete(clip)
@@ -346,18 +365,71 @@ def test_pictures_are_kept_by_content(library: Library) -> None:
     assert names(library.files.tmp) == []
 
 
-def test_only_old_pictures_that_nobody_names_are_swept(library: Library) -> None:
-    unused, used, waiting, fresh = (library.keep_picture("a", data) for data in (b"1", b"2", b"3", b"4"))
+@pytest.mark.parametrize("is_open", [False, True])
+def test_only_old_pictures_that_nobody_names_are_swept(library: Library, is_open: bool) -> None:
+    unused, used, waiting, fresh, stopped = (library.keep_picture("a", data) for data in (b"1", b"2", b"3", b"4", b"5"))
     add_clip(library, 1, picture=used)
     library.jobs.add(JobRow(clip_id(2), VideoRequest("", picture=waiting), 5.0, "queued"))
+    library.jobs.add(JobRow(clip_id(3), VideoRequest("", picture=stopped), 5.0, "queued"))
+    assert library.jobs.stop_queued(clip_id(3))
     with library._database.transaction() as connection:
         connection.execute("UPDATE pictures SET kept_s = kept_s - 90000 WHERE name != ?", (fresh,))
-    again = reopened(library)
+    if is_open:
+        for name in (unused, used, waiting, stopped):
+            os.utime(library.files.picture(name), (0, 0))
+        library.sweep_leftovers()
+    again = library if is_open else reopened(library)
     assert names(again.files.pictures) == sorted([used, waiting, fresh])
     assert [again.pictures.is_of("a", name) for name in (unused, used, waiting, fresh)] == [False, True, True, True]
     assert not again.pictures.is_of("b", used)
     assert again.pictures.count_today("a") == 1
     again.close()
+
+
+def test_jobs_that_came_to_nothing_are_forgotten_in_time(library: Library) -> None:
+    for number in range(4):
+        library.jobs.add(JobRow(clip_id(number), request(), 5.0, "queued"))
+    library.jobs.stop_queued(clip_id(0))
+    library.jobs.finish(clip_id(1), "failed", "It was too hard.")
+    library.jobs.finish(clip_id(2), "failed", "The disk was full.", can_finish=True)
+    made = add_clip(library, 9)
+    library.sweep_leftovers()
+    assert all(library.jobs.get(clip_id(number)) for number in range(4))
+    with library._database.transaction() as connection:
+        connection.execute("UPDATE jobs SET ended_s = ended_s - 700000")
+    library.sweep_leftovers()
+    assert [number for number in range(4) if library.jobs.get(clip_id(number))] == [2, 3]
+    assert library.jobs.get(made.id) is not None
+
+
+def test_a_picture_may_be_sent_by_two_at_once(library: Library) -> None:
+    png, kept = bytes(2_000_000), []
+    together = Barrier(4)
+
+    def send() -> None:
+        for _ in range(10):
+            together.wait()
+            kept.append(library.files.keep_picture(png))
+
+    threads = [Thread(target=send) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept) == 40
+    assert len(set(kept)) == 1
+    assert library.files.picture(kept[0]).read_bytes() == png
+    assert names(library.files.tmp) == []
+
+
+def test_only_the_newest_runs_are_kept(library: Library) -> None:
+    asked = request()
+    library.runs.add(Run.of(replace(asked, model="another"), {"denoising": 1.0}))
+    for number in range(KEPT + 5):
+        library.runs.add(Run.of(asked, {"denoising": float(number)}))
+    rows = library.runs.newest(asked.model, 10 * KEPT)
+    assert [row.spent_s["denoising"] for row in rows] == [float(number) for number in range(KEPT + 4, 4, -1)]
+    assert len(library.runs.newest("another", 10)) == 1
 
 
 HOSTILE = [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+from studio.domain import VideoRequest
+from studio.store.jobs import JobRow
 from studio.store.library import Library
 from tests.store.test_library import add_clip
 
@@ -37,3 +39,24 @@ def test_the_oldest_go_until_the_rest_fits(library: Library) -> None:
     assert [(told.clips, told.reason) for told in library.removals.newest("b", 5)] == [(2, "size")]
     assert [(told.clips, told.reason) for told in library.removals.newest("a", 5)] == [(1, "size")]
     assert library.sweep_clips(keep_days=0, keep_bytes=3 * one) == 0
+
+
+def test_a_new_clip_is_not_swept_for_room_that_favourites_take(library: Library) -> None:
+    now = time.time()
+    loved, old, new = (
+        add_clip(library, number, created_s=now - age_s) for number, age_s in ((1, 5000), (2, 4000), (3, 1))
+    )
+    library.clips.favour(loved.id, True)
+    assert library.sweep_clips(keep_days=0, keep_bytes=1) == 1
+    assert [clip.id for clip in library.clips.newest(10)] == [new.id, loved.id]
+    assert library.clips.get(old.id) is None
+
+
+def test_a_clip_that_is_about_to_be_extended_is_not_swept(library: Library) -> None:
+    first, other = add_clip(library, 1), add_clip(library, 2)
+    library.jobs.add(JobRow("f" * 32, VideoRequest("", extends=first.id), 5.0, "queued"))
+    assert library.sweep_clips(keep_days=1, keep_bytes=0) == 1
+    assert [clip.id for clip in library.clips.newest(10)] == [first.id]
+    library.jobs.stop_queued("f" * 32)
+    assert library.sweep_clips(keep_days=1, keep_bytes=0) == 1
+    assert library.clips.get(other.id) is None
