@@ -58,8 +58,8 @@ def expected(request: VideoRequest, shapes: Grid, runs: Sequence[Run]) -> Estima
     seconds = _made_s(spent_s)
     ours = _size(Run.of(request, {}), shapes, bool(request.extends))
     peaks = [(_size(run, shapes), float(run.peak_memory_bytes)) for run in runs if run.peak_memory_bytes]
-    # Energy is metered once the model is loaded.
-    per_second = [run.energy_wh / made_s for run in runs if run.energy_wh and (made_s := _made_s(run.spent_s))]
+    # Energy is metered once the model is loaded; that of a run that went on from latents is also of the time before.
+    per_second = [run.energy_wh / _made_s(run.spent_s) for run in runs if run.energy_wh and _is_whole(run)]
     return Estimate(
         seconds=seconds,
         memory_bytes=round(_predicted(ours, peaks, USUAL_MEMORY)) if peaks else None,
@@ -96,6 +96,10 @@ def remaining_s(request: VideoRequest, shapes: Grid, runs: Sequence[Run], pace: 
         whole_s = pace.stepped_s / pace.step * pace.total
     later = PHASES[PHASES.index(pace.phase) + 1 :]
     return max(0.0, whole_s - pace.in_phase_s) + sum(spent_s[phase] for phase in later)
+
+
+def _is_whole(run: Run) -> bool:
+    return all(run.spent_s.get(phase, 0.0) > 0 for phase in PHASES)
 
 
 def _made_s(spent_s: Mapping[Phase, float]) -> float:

@@ -79,6 +79,8 @@ class Visit:
     def regenerate(self, clip_id: str, seed: int | None = None, job_id: str | None = None) -> Job:
         """The same request again: with its own seed (None), a new one (-1) or this one."""
         clip = self.clip(clip_id)
+        if clip.request.extends and not self.library.clips.get(clip.request.extends):
+            raise StudioError("This clip goes on from another one that was deleted, so it can't be made again.")
         same = clip.request.seed
         return self.submit(replace(clip.request, seed=same if seed is None else seed, parent=clip.id), job_id)
 
@@ -203,15 +205,13 @@ class Visit:
 
     def keep_picture(self, path: str | Path) -> str:
         """Check an uploaded picture and store it upright; returns its name for `VideoRequest.picture`."""
-        sent, most = self.library.pictures.count_today(self.owner), self.settings.max_pictures_per_visitor
-        if self.owner != EVERYONE and sent >= most:
-            raise StudioError(f"You may send {most} pictures a day at most and have sent {sent}.")
-        self._check_room()
+        self._check_pictures()
         png = read_apart(path, self.settings.max_picture_pixels, self.settings.max_upload_bytes)
         return self.library.keep_picture(self.owner, png)
 
     def keep_last_frame(self, clip_id: str) -> str:
         """Store the clip's last frame without loss; returns its name for `VideoRequest.picture`."""
+        self._check_pictures()
         return self.library.keep_picture(self.owner, png_bytes(last_frame(self.video_path(clip_id))))
 
     def picture_path(self, name: str) -> Path:
@@ -248,6 +248,14 @@ class Visit:
                 f"A clip may have {most / MEGAPIXEL:.10g} million pixels in all its frames; "
                 f"this one would have {volume / MEGAPIXEL:.1f} million."
             )
+
+    def _check_pictures(self) -> None:
+        sent, most = self.library.pictures.count_today(self.owner), self.settings.max_pictures_per_visitor
+        if self.owner != EVERYONE and sent >= most:
+            raise StudioError(
+                f"You may begin with {most} pictures and last frames a day at most and have chosen {sent}."
+            )
+        self._check_room()
 
     def _check_room(self) -> None:
         free, wanted = self.library.files.free_bytes(), self.settings.min_free_disk_bytes

@@ -111,6 +111,14 @@ def test_a_run_that_went_on_from_latents_does_not_say_that_denoising_is_free() -
     assert remaining_s(REQUEST, grid.POCKET, [resumed, RUN], None) == pytest.approx(27.0)
 
 
+def test_the_energy_before_the_latents_is_not_laid_to_what_came_after() -> None:
+    made = Made(224, 128, 25, 12.0, True, 27.0, energy_wh=0.27)
+    whole, resumed = Run.of(REQUEST, SPENT, made), Run.of(REQUEST, {"decoding": 4.0, "encoding": 2.0}, made)
+    found = expected(REQUEST, grid.POCKET, [whole, resumed])
+    assert found is not None
+    assert found.energy_wh == pytest.approx(0.27)
+
+
 def test_twenty_runs_of_mixed_sizes_tell_what_this_machine_is_like() -> None:
     dice = random.Random(3)
     asked = [

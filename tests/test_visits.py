@@ -33,9 +33,9 @@ def hosted(settings: Settings) -> Iterator[Studio]:
     opened.close()
 
 
-def own_clip(visit: Visit, size_bytes: int = 10) -> Clip:
+def own_clip(visit: Visit, size_bytes: int = 10, asked: VideoRequest = ASKED) -> Clip:
     """A job of the visitor that is done; its files hold no film."""
-    job = visit.submit(ASKED)
+    job = visit.submit(asked)
     assert visit.library.jobs.start_next() is not None
     video, poster = visit.library.files.half_made(job.id)
     video.write_bytes(bytes(size_bytes))
@@ -160,8 +160,19 @@ def test_pictures_a_day(hosted: Studio, tmp_path: Path) -> None:
         Image.new("RGB", (64, 64), (number, 0, 0)).save(tmp_path / f"{number}.png")
     for number in range(2):
         anna.keep_picture(tmp_path / f"{number}.png")
-    with pytest.raises(StudioError, match="You may send 2 pictures a day at most and have sent 2"):
-        anna.keep_picture(tmp_path / "2.png")
+    clip = own_clip(anna)
+    for one_more in (lambda: anna.keep_picture(tmp_path / "2.png"), lambda: anna.keep_last_frame(clip.id)):
+        with pytest.raises(StudioError, match="2 pictures and last frames a day at most and have chosen 2"):
+            one_more()
+
+
+def test_what_went_on_from_a_deleted_clip_says_why_it_cannot_be_made_again(hosted: Studio) -> None:
+    anna = hosted.visit(ANNA)
+    first = own_clip(anna)
+    longer = own_clip(anna, asked=replace(ASKED, extends=first.id))
+    anna.delete(first.id)
+    with pytest.raises(StudioError, match="This clip goes on from another one that was deleted"):
+        anna.regenerate(longer.id)
 
 
 def test_pixels_and_frames(studio: Studio, visit: Visit) -> None:
