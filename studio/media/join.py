@@ -16,8 +16,9 @@ def join(old: Movie, new: Movie, overlap: int, is_soft: bool = False) -> Movie:
     """`old`, then `new` without its first `overlap` frames, which show the end of `old` again.
 
     What the model lost of the last common frame is put back into the next ones, less and less, so that no cut is seen
-    where an autoencoder is soft; with `is_soft` it stays wherever the picture does. The sounds are cross-faded inside
-    the overlap; where one movie is silent it stays so. StudioError when the two do not fit together.
+    where an autoencoder is soft; with `is_soft` it stays wherever the picture does, and what is drawn anew there comes
+    in softly. The sounds are cross-faded inside the overlap; where one movie is silent it stays so. StudioError when
+    the two do not fit together.
     """
     if old.frames.shape[1:] != new.frames.shape[1:] or old.frame_rate != new.frame_rate:
         raise StudioError(f"Two clips join in one size and rate only; these are {_shape(old)} and {_shape(new)}.")
@@ -41,12 +42,14 @@ def _carried_on(old: Movie, new: Movie, overlap: int, is_soft: bool) -> np.ndarr
     """The frames of `new` behind the `overlap`; the first ones get what the one before them lacks of `old`'s last."""
     frames = new.frames[overlap:].copy()
     if overlap > 0:
-        common, carried = new.frames[overlap - 1], round(CARRIED_S * old.frame_rate) + 1
+        last, common = old.frames[-1].astype(np.float32), new.frames[overlap - 1]
+        carried = round(CARRIED_S * old.frame_rate) + 1
         some = frames if is_soft else frames[:carried]
         shares = (1 - np.arange(1, len(some) + 1, dtype=np.float32) / carried).clip(0)[:, None, None, None]
-        if is_soft:
-            shares = np.maximum(shares, detail.stays(some, common))
-        some[:] = detail.put(some, old.frames[-1].astype(np.float32) - common, shares)
+        stays = detail.stays(some, common) if is_soft else 0 * shares
+        some[:] = detail.put(some, last - common, np.maximum(shares, stays))
+        # What is drawn anew although it stays comes in by two steps: the first frame is half-way there.
+        some[:1] = detail.put(some[:1], last - some[0], stays[:1] / 2)
     return frames
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -57,6 +58,20 @@ def test_a_soft_model_keeps_what_it_lost_where_nothing_moves() -> None:
     last, faded = (join(old, new, OVERLAP, is_soft).frames[-1].astype(float) for is_soft in (True, False))
     assert np.abs(last - sharp[0]).mean() < 1
     assert np.abs(faded - still[0]).mean() < 1
+
+
+def test_what_a_soft_model_draws_anew_comes_in_by_two_steps() -> None:
+    still = np.repeat(frames(1), 33, 0).astype(float)
+    grain = np.random.default_rng(0).normal(0, 6, (2, *still[0].shape))
+    before, behind = still[:25] + grain[0], still + grain[0]
+    behind[OVERLAP:] += grain[1] - grain[0]
+    old, new = (Movie(movie.clip(0, 255).astype(np.uint8), 12.0) for movie in (before, behind))
+    soft, hard = (join(old, new, OVERLAP, is_soft).frames[24:28].astype(float) for is_soft in (True, False))
+    first, second, third = (np.abs(b - a).mean() for a, b in pairwise(soft))
+    whole = np.abs(hard[1] - hard[0]).mean()
+    assert first == pytest.approx(whole / 2, rel=0.1)
+    assert second == pytest.approx(whole / 2, rel=0.1)
+    assert third < 0.1 * whole
 
 
 def test_what_the_model_lost_fades_out_behind_the_seam() -> None:
