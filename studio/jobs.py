@@ -1,7 +1,8 @@
 """The durable queue: first in, first out, as many at once as the executor has workers, each a row once accepted.
 
 Knows nothing about video. The executor makes the clip, the library keeps it; between them the queue keeps the order,
-the progress in memory and the stop flags. It outlives every error of a job.
+the progress in memory and the stop flags. It outlives every error of a job, and one that finds no room for its model
+does not hold up the others.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Condition, Thread
 
 from studio.domain import (
@@ -45,7 +48,7 @@ log = logging.getLogger(__name__)
 
 RETRY_S = 5.0
 IDLE_S = 600.0
-# How often it is looked whether a worker has come, while a job waits for one.
+# How often it is looked whether a worker has come, while a job waits for one, and whether an end can be written now.
 ROOM_S = 1.0
 
 
@@ -120,6 +123,7 @@ class JobQueue:
                 current.order = "stop"
             self._changed.notify_all()
             self._changed.wait_for(lambda: not self._running)
+            self._write_again()
         if self._dispatcher.is_alive():
             self._dispatcher.join()
 
@@ -142,20 +146,23 @@ class JobQueue:
         with self._changed:
             if self._library.jobs.get(job.id):
                 return False
-            queued, most = self._library.jobs.count_queued(), self._max_queued
-            if queued >= most:
-                raise StudioError(
-                    f"The queue holds {most} waiting clips at most and has {queued}; please try again when one is done."
-                )
-            yours, most = self._library.jobs.count_queued(job.owner), self._max_queued_of_one
-            if job.owner != EVERYONE and most is not None and yours >= most:
-                raise StudioError(
-                    f"You may have {most} waiting clips at most and have {yours}; please try again when one is done."
-                )
+            self._check_queued(job.owner)
             self._library.jobs.add(JobRow(job.id, job.request, job.created_s, "queued", owner=job.owner))
             self._contexts[job.id] = copy_context()
             self._changed.notify_all()
             return True
+
+    def _check_queued(self, owner: str) -> None:
+        queued, most = self._library.jobs.count_queued(), self._max_queued
+        if queued >= most:
+            raise StudioError(
+                f"The queue holds {most} waiting clips at most and has {queued}; please try again when one is done."
+            )
+        yours, most = self._library.jobs.count_queued(owner), self._max_queued_of_one
+        if owner != EVERYONE and most is not None and yours >= most:
+            raise StudioError(
+                f"You may have {most} waiting clips at most and have {yours}; please try again when one is done."
+            )
 
     def cancel(self, job_id: str, keep: bool = False) -> bool:
         """Ask the job to stop, or to `keep` what there is of it; False when it is over already or unknown.
@@ -174,13 +181,16 @@ class JobQueue:
             return current is not None
 
     def finish(self, job_id: str) -> bool:
-        """Queue a failed job again whose latents are kept; whether there was such a job."""
+        """Queue a failed job again whose latents are kept; whether there was such a job. StudioError as in `submit`."""
         with self._changed:
-            is_queued = self._library.jobs.queue_again(job_id)
-            if is_queued:
-                self._contexts[job_id] = copy_context()
+            row = self._library.jobs.get(job_id)
+            if row is None or not row.can_finish:
+                return False
+            self._check_queued(row.owner)
+            self._library.jobs.queue_again(job_id)
+            self._contexts[job_id] = copy_context()
             self._changed.notify_all()
-            return is_queued
+            return True
 
     def job(self, job_id: str) -> Job | None:
         with self._changed:
@@ -253,14 +263,16 @@ class JobQueue:
         with self._changed:
             until_s = time.monotonic() + IDLE_S
             while not (self._is_closing or self._has_ended) and time.monotonic() < until_s:
-                has_room = len(self._running) < self._executor.workers
-                row = self._library.jobs.start_next() if has_room else None
+                self._write_again()
+                running = [current.job.request.model for current in self._running.values()]
+                row = self._library.jobs.start_next(partial(self._executor.has_room, running=running))
                 self._trouble = ""
                 if row:
                     self._running[row.id] = current = _Current(row)
                     log.info("job started", extra={"job": row.id, "attempt": row.attempts})
                     return current
-                self._changed.wait(IDLE_S if has_room else ROOM_S)
+                is_idle = not self._unwritten and not self._library.jobs.count_queued()
+                self._changed.wait(IDLE_S if is_idle else ROOM_S)
             self._has_ended = False
             return None
 
@@ -271,8 +283,7 @@ class JobQueue:
         with self._changed:
             state = self._publish(current, outcome) if isinstance(outcome, Made) else outcome
             try:
-                self._tidy(job_id, state)
-                self._write(job_id, state)
+                self._end(job_id, state)
             except Exception:
                 log.exception("job end unwritten", extra={"job": job_id})
                 self._unwritten[job_id] = state
@@ -281,11 +292,19 @@ class JobQueue:
             self._changed.notify_all()
         log.info("job ended", extra={"job": job_id, "state": type(state).__name__.lower(), "spent_s": current.spent_s})
 
-    def _tidy(self, job_id: str, state: JobState) -> None:
-        """Remove half-made files, and the latents unless the job may go on from them."""
+    def _write_again(self) -> None:
+        """The ends that could not be written before; why not is in the log already."""
+        for job_id, state in list(self._unwritten.items()):
+            with suppress(Exception):
+                self._end(job_id, state)
+                del self._unwritten[job_id]
+
+    def _end(self, job_id: str, state: JobState) -> None:
+        """Remove half-made files, and the latents unless the job may go on from them; then write how it ended."""
         self._library.files.discard(job_id)
         if not isinstance(state, Queued) and not (isinstance(state, Failed) and state.can_finish):
             self._library.files.discard_latents(job_id)
+        self._write(job_id, state)
 
     def _run(self, current: _Current) -> Made | JobState:
         try:

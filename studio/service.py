@@ -36,6 +36,7 @@ __all__ = ["OVER", "Download", "Outlook", "Studio", "Visit"]
 
 VERSION = "0.4.0"
 FAILURES_SHOWN = 5
+TIDY_EVERY_S = 3600.0  # looking at every row of a large gallery takes a while
 
 
 class Studio:
@@ -51,6 +52,7 @@ class Studio:
         )
         self._downloads = Downloads(settings.min_free_disk_bytes)
         self._opened_s = time.monotonic()
+        self._tidy_s = self._opened_s + TIDY_EVERY_S
 
     @classmethod
     def open(cls, settings: Settings, start: bool = True) -> Studio:
@@ -200,6 +202,9 @@ class Studio:
 
     def _sweep(self) -> None:
         self._library.sweep_clips(self.settings.keep_days, self.settings.keep_bytes)
+        if time.monotonic() > self._tidy_s:
+            self._tidy_s = time.monotonic() + TIDY_EVERY_S
+            self._library.sweep_leftovers()
         self._library.files.keep_spare()
 
 
@@ -290,6 +295,11 @@ def _check_tuning(settings: Settings) -> None:
     """StudioError for settings that do not go together."""
     if settings.engine == "ray" and settings.worker_gpus > 1 and _tuning(settings) != AS_IT_IS:
         raise StudioError("ATTENTION and COMPILE can't be used with WORKER_GPUS above 1, where GPUs share one clip.")
+    if settings.engine == "ray" and settings.worker_gpus > 1 and settings.memory_plan != "auto":
+        raise StudioError(
+            "MEMORY_PLAN must be auto with WORKER_GPUS above 1, where GPUs share one clip; "
+            f"it is {settings.memory_plan}."
+        )
     for is_set, other in (
         (settings.engine == "zero", "ENGINE=zero: a ZeroGPU Space does not run torch.compile"),
         (settings.memory_plan in ("group", "fp8", "int8"), "a MEMORY_PLAN that works inside of the blocks"),

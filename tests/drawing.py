@@ -6,7 +6,7 @@ import errno
 import os
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from threading import Event
 
 import numpy as np
@@ -46,6 +46,9 @@ class OnPaper:
     """What executors have in common that need no model."""
 
     workers = 1
+
+    def has_room(self, model: str, running: Collection[str]) -> bool:
+        return len(running) < self.workers
 
     def obstacle(self, card: ModelCard) -> str:
         return catalog.obstacle(card, "cpu")

@@ -70,7 +70,8 @@ def test_when_the_memory_runs_out_the_clip_is_made_with_less(
         job = proof.ended(started())
     assert isinstance(job.state, Done), job.state
     clip = proof.visit.clip(job.state.clip)
-    assert clip.made.note == "The memory ran out, so this clip was made with a plan that takes less of it."
+    differs = "; its frames differ from those of the full plan" if part == "transformer" else ""
+    assert clip.made.note == f"The memory ran out, so this clip was made with a plan that takes less of it{differs}."
     assert "(float8)" in studio.health().device
     assert studio.health().device.endswith("since the memory ran out before.")
     assert len(steps) == (0 if part == "transformer" else 2 * clip.request.num_inference_steps), "kept latents count"

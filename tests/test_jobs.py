@@ -3,13 +3,29 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 from contextvars import ContextVar, copy_context
 from threading import Thread
 
 import pytest
 
-from studio.domain import Done, Failed, Made, Orders, Progress, Queued, Report, Running, StudioError, Task, WasStopped
+from studio.domain import (
+    Done,
+    Failed,
+    Job,
+    Made,
+    Orders,
+    Progress,
+    Queued,
+    Report,
+    Running,
+    StudioError,
+    Task,
+    VideoRequest,
+    WasStopped,
+)
+from studio.executors.routing import RoutingExecutor
 from studio.jobs import JobQueue
 from studio.media.video import probe
 from studio.store.library import Library
@@ -89,6 +105,26 @@ def test_as_many_run_at_once_as_there_are_workers(library: Library) -> None:
         Done(job_id) for job_id in (held[0], *held[2:])
     ]
     assert executor.most_at_once == 3
+    queue.close()
+
+
+def test_a_job_without_room_for_its_model_holds_up_no_other(library: Library) -> None:
+    home, server = DrawingExecutor(), DrawingExecutor()
+    queue = JobQueue(library, RoutingExecutor(home, {"large": server}), max_queued=20)
+    first, second = submit(queue, "hold first"), submit(queue, "hold second")
+    third = submit(queue, "hold third", model="large")
+    queue.start()
+    wait_until(lambda: len(home.started + server.started) == 2)
+    assert (home.started, server.started) == (["hold first"], ["hold third"])
+    assert [job.id for job in queue.unfinished()] == [first, third, second]
+    waits = library.jobs.get(second)
+    assert waits is not None
+    assert waits.attempts == 0
+    assert queue.workers == 2, "of all models together"
+    home.go.set()
+    assert [ended(queue, job_id).state for job_id in (first, second)] == [Done(first), Done(second)]
+    server.go.set()
+    assert ended(queue, third).state == Done(third)
     queue.close()
 
 
@@ -279,6 +315,34 @@ def test_a_full_queue_says_so(library: Library, executor: DrawingExecutor) -> No
     with pytest.raises(StudioError, match="holds 2 waiting clips at most and has 2"):
         submit(queue, "three")
     assert len(queue.unfinished()) == 2
+
+
+def test_what_is_to_be_finished_takes_its_place_among_those_that_wait(
+    library: Library, executor: DrawingExecutor
+) -> None:
+    def ask(queue: JobQueue, prompt: str) -> str:
+        job = Job(uuid.uuid4().hex, VideoRequest(prompt, seed=1), time.time(), Queued(), owner="ann")
+        queue.submit(job)
+        return job.id
+
+    queue = JobQueue(library, executor, max_queued=1)
+    queue.start()
+    failed = ask(queue, "unfinished")
+    state = ended(queue, failed).state
+    queue.close()
+    waiting = ask(JobQueue(library, executor, max_queued=1), "one")
+    for limits, sentence in (
+        ((1,), "holds 1 waiting clips at most and has 1"),
+        ((9, 1), "You may have 1 waiting clips at most and have 1"),
+    ):
+        queue = JobQueue(library, executor, *limits)
+        with pytest.raises(StudioError, match=sentence):
+            queue.finish(failed)
+    job = queue.job(failed)
+    assert job is not None
+    assert job.state == state, "it can be finished later"
+    assert queue.cancel(waiting)
+    assert queue.finish(failed)
 
 
 def test_the_files_of_a_task_are_looked_up_at_its_turn(queue: JobQueue, library: Library) -> None:

@@ -147,11 +147,15 @@ def test_a_really_full_disk_fails_the_job_and_leaves_no_half_clip(data_dir: Path
 
 
 def test_when_not_even_the_failure_can_be_written_down(data_dir: Path) -> None:
-    """The disk takes no byte more, not the database's either: the job is over all the same, and the next one runs."""
+    """The disk takes no byte more, not the database's either: the job is over all the same, and the next one runs.
+
+    It is written down as soon as there is room.
+    """
     program = """
         import resource, sys
         from pathlib import Path
-        from tests.drawing import DrawingExecutor, ended, submit
+        from tests.drawing import DrawingExecutor, ended, submit, wait_until
+        from studio import jobs
         from studio.jobs import JobQueue
         from studio.store.library import Library
 
@@ -165,13 +169,15 @@ def test_when_not_even_the_failure_can_be_written_down(data_dir: Path) -> None:
                     task.target.write_bytes(b"more than one byte")
                 return super()._make(task, report, orders)
 
+        jobs.ROOM_S = 0.05
         library = Library(Path(sys.argv[1]))
         queue = JobQueue(library, FillingExecutor(), max_queued=5)
         queue.start()
         fills = submit(queue, "fills")
         print(ended(queue, fills).state.sentence)
-        let_files_grow_to(resource.RLIM_INFINITY)
         print(len(queue.unfinished()), library.jobs.get(fills).state)
+        let_files_grow_to(resource.RLIM_INFINITY)
+        wait_until(lambda: library.jobs.get(fills).state == "failed")
         print(type(ended(queue, submit(queue, "next")).state).__name__)
         queue.close()
         library.close()
@@ -183,7 +189,57 @@ def test_when_not_even_the_failure_can_be_written_down(data_dir: Path) -> None:
     asked = [sys.executable, "-c", textwrap.dedent(program), str(data_dir)]
     said = subprocess.run(asked, cwd=root, capture_output=True, check=True, text=True).stdout.splitlines()
     assert said[0].startswith("There is no room left on the disk")
-    assert said[1:] == ["0 running", "Done", "queued"]
+    assert said[1:] == ["0 running", "Done", "failed"]
+
+
+def test_an_end_that_is_written_late_still_counts(data_dir: Path) -> None:
+    """What was stopped does not come back, and what can be finished can be."""
+    program = """
+        import resource, sys
+        from pathlib import Path
+        from studio import jobs
+        from studio.domain import Unfinished
+        from studio.jobs import JobQueue
+        from studio.store.library import Library
+        from tests.drawing import DrawingExecutor, ended, submit, wait_until
+
+        def let_files_grow_to(size):
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+        class FillingExecutor(DrawingExecutor):
+            def _make(self, task, report, orders):
+                try:
+                    return super()._make(task, report, orders)
+                except Unfinished:
+                    let_files_grow_to(1)
+                    raise
+
+        jobs.ROOM_S = 0.05
+        library, executor = Library(Path(sys.argv[1])), FillingExecutor()
+        queue = JobQueue(library, executor, max_queued=5)
+        queue.start()
+        unfinished = submit(queue, "unfinished")
+        print(ended(queue, unfinished).state.can_finish, queue.finish(unfinished))
+        let_files_grow_to(resource.RLIM_INFINITY)
+        wait_until(lambda: queue.finish(unfinished))
+        print(type(ended(queue, unfinished).state).__name__)
+        jobs.ROOM_S = 600.0
+        stopped = submit(queue, "hold")
+        wait_until(lambda: "hold" in executor.started)
+        let_files_grow_to(1)
+        queue.cancel(stopped)
+        print(type(ended(queue, stopped).state).__name__, library.jobs.get(stopped).state)
+        let_files_grow_to(resource.RLIM_INFINITY)
+        queue.close()
+        library.close()
+        library = Library(Path(sys.argv[1]))
+        print(library.jobs.get(stopped).state)
+        library.close()
+    """
+    root = Path(__file__).parents[1]
+    asked = [sys.executable, "-c", textwrap.dedent(program), str(data_dir)]
+    said = subprocess.run(asked, cwd=root, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert said == ["True False", "Done", "WasStopped running", "stopped"]
 
 
 def test_a_job_that_cannot_begin_on_a_full_disk_waits_and_it_is_said_why(data_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -23,6 +24,10 @@ class Executor(Protocol):
     @property
     def workers(self) -> int:
         """How many tasks may run at once; may change at any time, and 0 means that a task would wait."""
+        ...
+
+    def has_room(self, model: str, running: Collection[str]) -> bool:
+        """Whether a task of that model could begin at once, beside tasks of the models that are `running`."""
         ...
 
     def obstacle(self, card: ModelCard) -> str:

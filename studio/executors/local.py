@@ -8,11 +8,11 @@ Knows no queue and no rows; how one clip is made stands in making.py.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
-from studio.domain import Made, ModelCard, Orders, Progress, Report, StudioError, Task
+from studio.domain import Made, ModelCard, Orders, Progress, Report, Stopped, StudioError, Task
 from studio.engine import catalog
 from studio.engine import device as devices
 from studio.engine.meter import Meter
@@ -24,10 +24,12 @@ log = logging.getLogger(__name__)
 
 STARTING = Readiness("starting", "The model is loaded with the first clip.")
 LOADING = Readiness("loading", "The model is loading; you can write your prompt meanwhile.")
-
+# The model that is loaded at the start, and that /health speaks of.
+DEFAULT = "pocket"
+ASK_S = 0.1
 
 # What must be free of the main memory for a clip to wait there while the next is denoised: a few times its frames, of
-# which the largest clip that is allowed by default has 0.6 GB.
+# which the largest that is made at once by default has 0.6 GB.
 ROOM_BYTES = 4 * 10**9
 
 
@@ -49,12 +51,19 @@ class LocalExecutor:
         """One, and one more when the pipeline is free already while its last clip is being written."""
         return 2 if self._written and (self._owned is None or self._owned.done()) else 1
 
+    def has_room(self, model: str, running: Collection[str]) -> bool:
+        return len(running) < self.workers
+
     def obstacle(self, card: ModelCard) -> str:
         return catalog.obstacle(card, self._pipeline.wanted_device, self._pipeline.memory_plan)
 
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
         with ExitStack() as metered:
             self._owned = owned = self._owner.submit(self._make, task, report, orders, metered)
+            # Its turn may be long in coming; whose turn it is reads the orders itself.
+            while not wait([owned], ASK_S).done:
+                if orders() == "stop" and owned.cancel():
+                    raise Stopped
             made = owned.result()
             if isinstance(made, Made):
                 return made
@@ -80,7 +89,7 @@ class LocalExecutor:
 
     def _warm_up(self) -> None:
         try:
-            self._load("pocket")
+            self._load(DEFAULT)
         except Exception:
             log.exception("model not loaded")
 
@@ -92,12 +101,17 @@ class LocalExecutor:
             self._pipeline.load(model)
         except Exception as error:
             reason = str(error) if isinstance(error, StudioError) else type(error).__name__
-            self._readiness = Readiness("failed", f"The model {model} could not be loaded: {reason}")
+            if model == DEFAULT:
+                self._readiness = Readiness("failed", f"The model {model} could not be loaded: {reason}")
+            else:
+                self._readiness = READY if self._pipeline.is_loaded(DEFAULT) else STARTING
             raise
         self._readiness = READY
 
     def _make(self, task: Task, report: Report, orders: Orders, metered: ExitStack) -> Made | Callable[[], Made]:
         """On the owner thread. The clip, or what writes it where the next may be denoised meanwhile."""
+        if orders() == "stop":
+            raise Stopped
         report(Progress("loading"))
         self._load(task.request.model)
         device = self._pipeline.plan.device if self._pipeline.plan else "cpu"

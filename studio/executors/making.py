@@ -42,8 +42,9 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 # What a second try may change of a request.
-SAFER = {"guidance_scale", "num_inference_steps", "seed"}
+SAFER = {"guidance_scale", "negative_prompt", "num_inference_steps", "seed"}
 ADVICE = "Please try another prompt or seed."
+LEANER = "The memory ran out, so this clip was made with a plan that takes less of it"
 
 
 class Making:
@@ -96,6 +97,8 @@ class Making:
     def _denoised(self, request: VideoRequest, note: str = "") -> Latents:
         given = self.picture, self.history, self.last_picture
         latents = self._with_room(lambda: self.pipeline.denoise(request, self.report, self.orders, *given))
+        if self.leaner and self.pipeline.plan and self.pipeline.plan.mode not in memory.SAME_FRAMES:
+            self.leaner = f"{LEANER}; its frames differ from those of the full plan."
         latents = replace(latents, note=note, spent=self.meter.spent(self.before))
         try:
             latents.save(self.task.latents)
@@ -119,7 +122,7 @@ class Making:
             raise StudioError(memory.NO_ROOM)
         self.report(Progress("loading"))
         self.pipeline.step_down()
-        self.leaner = "The memory ran out, so this clip was made with a plan that takes less of it."
+        self.leaner = f"{LEANER}."
         return work()
 
     def _made_safely(self, latents: Latents, reason: str) -> Latents:
@@ -132,7 +135,9 @@ class Making:
             raise StudioError(f"What stood after {done} of {total} steps {reason}, so there was nothing to keep.")
         request = _safer(latents.request, self.card)
         log.warning("clip faulty", extra={"job": self.task.id, "reason": reason})
-        return self._denoised(request, f"The first try {reason}, so it was made again with {_settings(request)}.")
+        without = ", without the negative prompt" if request.negative_prompt != latents.request.negative_prompt else ""
+        note = f"The first try {reason}, so it was made again with {_settings(request)}{without}."
+        return self._denoised(request, note)
 
     def _fault(self, generated: Generated) -> str | None:
         if not generated.is_finite:
@@ -218,8 +223,10 @@ def facts_of(made: Made) -> dict[str, Any]:
 
 
 def _safer(request: VideoRequest, card: ModelCard) -> VideoRequest:
+    """What the model can be trusted with; a negative prompt is refused where it would do nothing."""
     return replace(
         request,
+        negative_prompt=request.negative_prompt if card.default_guidance > 1 else "",
         guidance_scale=card.default_guidance,
         num_inference_steps=max(request.num_inference_steps, card.default_steps),
         seed=(request.seed + 1) % (MAX_SEED + 1),

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -70,6 +71,9 @@ class RayExecutor:
     @property
     def workers(self) -> int:
         return self._staff.workers
+
+    def has_room(self, model: str, running: Collection[str]) -> bool:
+        return len(running) < self.workers
 
     def obstacle(self, card: ModelCard) -> str:
         """Of Pocket none, since every worker is sent it; a clip of it waits for one."""
@@ -130,7 +134,8 @@ class RayExecutor:
         try:
             return self._follow(attempt, task, report, orders)
         finally:
-            del self._mail[attempt]
+            with self._lock:
+                del self._mail[attempt]
 
     def _follow(self, attempt: str, task: Task, report: Report, orders: Orders) -> Event:
         told: Order = "go on"

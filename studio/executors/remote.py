@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -64,6 +64,9 @@ class RemoteExecutor:
         self._http = httpx.Client(base_url=address, headers=headers, timeout=WAIT)
         self._server = f"The server that makes {card.title}"
 
+    def has_room(self, model: str, running: Collection[str]) -> bool:
+        return len(running) < self.workers
+
     def obstacle(self, card: ModelCard) -> str:
         """None that could be known without asking the server."""
         return ""
@@ -83,8 +86,12 @@ class RemoteExecutor:
         began_s = time.monotonic()
         report(Progress("reading the prompt"))
         video = self._post(task)
+        total = task.request.num_inference_steps
         try:
-            self._follow(video, task, report, orders)
+            # SGLang says "queued" until a clip is complete, so that it works on it has to be assumed.
+            report(Progress("denoising", 0, total, can_keep=False))
+            self._follow(video, total, report, orders)
+            report(Progress("decoding", total, total, can_keep=False))
             self._fetch(video, task.target, orders)
         finally:
             self._delete(video)
@@ -134,9 +141,8 @@ class RemoteExecutor:
         picture = Image.fromarray(fit(read_picture(task.picture), *size, task.request.picture_fit))
         return [("input_reference", ("picture.png", png_bytes(picture), "image/png"))]
 
-    def _follow(self, video: str, task: Task, report: Report, orders: Orders) -> None:
-        """Ask after the job until it is complete."""
-        total = task.request.num_inference_steps
+    def _follow(self, video: str, total: int, report: Report, orders: Orders) -> None:
+        """Ask after the job of `total` steps until it is complete."""
         began_s = heard_s = time.monotonic()
         while True:
             self._obey(orders, ASK_S)

@@ -5,7 +5,7 @@ Knows no model and no queue.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from studio.domain import Made, ModelCard, Orders, Report, Task
 from studio.executors import Executor, Readiness
@@ -20,6 +20,10 @@ class RoutingExecutor:
     @property
     def workers(self) -> int:
         return sum(executor.workers for executor in self._all)
+
+    def has_room(self, model: str, running: Collection[str]) -> bool:
+        executor = self._of(model)
+        return executor.has_room(model, [other for other in running if self._of(other) is executor])
 
     def obstacle(self, card: ModelCard) -> str:
         return self._of(card.name).obstacle(card)

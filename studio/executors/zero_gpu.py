@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -71,6 +71,9 @@ class ZeroExecutor:
         """`lend` is `spaces.GPU`; it must be called before the page is launched. `expect` gives a clip's seconds."""
         self._gpu, self._expect = gpu, expect
         self._make_on_gpu = lend(duration=_duration)(self._make)
+
+    def has_room(self, model: str, running: Collection[str]) -> bool:
+        return len(running) < self.workers
 
     def obstacle(self, card: ModelCard) -> str:
         return ""

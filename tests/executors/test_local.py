@@ -7,20 +7,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from studio.domain import Order, Progress, Stopped, StudioError, Task, VideoRequest
-from studio.engine import grid
+from studio.engine import grid, rows
+from studio.engine.catalog import Catalog
 from studio.engine.pipeline import VideoPipeline
-from studio.executors.local import LocalExecutor
+from studio.executors.local import STARTING, LocalExecutor
 from studio.media.provenance import read_recipe
 from studio.media.video import Movie, Tags, probe, read_video, write_video
 
 REQUEST = VideoRequest("a ghost bounces in the snow 👻", seconds=1.0, num_inference_steps=2, seed=5)
+HELD_S = 60.0
 
 
 def ignore(progress: Progress) -> None: ...
@@ -200,6 +202,35 @@ def test_two_jobs_never_run_at_once(executor: LocalExecutor, tmp_path: Path) -> 
     assert all(before[1] <= after[0] for before, after in pairwise(spans))
 
 
+def test_what_waits_for_its_turn_is_stopped_at_once(executor: LocalExecutor, tmp_path: Path) -> None:
+    begun, go, seen = Event(), Event(), list[Progress]()
+    first = task(tmp_path / "first", replace(REQUEST, num_inference_steps=1))
+
+    def hold(_: Progress) -> None:
+        begun.set()
+        go.wait(HELD_S)
+
+    running = Thread(target=executor.run, args=(first, hold, go_on))
+    running.start()
+    assert begun.wait(HELD_S)
+    try:
+        with pytest.raises(Stopped):
+            executor.run(task(tmp_path / "second"), seen.append, lambda: "stop")
+        assert seen == [], "its turn never came"
+    finally:
+        go.set()
+        running.join()
+    assert probe(first.target).num_frames == grid.num_frames(grid.POCKET, 1.0), "the other goes on"
+
+
+def test_what_was_stopped_before_its_turn_loads_no_model(tmp_path: Path) -> None:
+    executor = LocalExecutor(VideoPipeline(tmp_path / "nothing"))
+    with pytest.raises(Stopped):
+        executor.run(task(tmp_path / "clip"), ignore, lambda: "stop")
+    assert executor.readiness() == STARTING
+    executor.close()
+
+
 def test_warming_up_returns_at_once_and_ends_ready(pocket_dir: Path) -> None:
     executor = LocalExecutor(VideoPipeline(pocket_dir))
     assert executor.readiness().state == "starting"
@@ -218,6 +249,20 @@ def test_weights_that_cannot_be_loaded_are_said(tmp_path: Path, caplog: pytest.L
     assert seen.state == "failed"
     assert seen.sentence.startswith("The model pocket could not be loaded: ")
     assert "model not loaded" in caplog.text
+    executor.close()
+
+
+def test_another_model_that_cannot_be_loaded_leaves_the_studio_well(pocket_dir: Path, tmp_path: Path) -> None:
+    lost = replace(rows.POCKET, name="lost", source=str(tmp_path / "nothing"))
+    executor = LocalExecutor(VideoPipeline(pocket_dir, catalog=Catalog((rows.POCKET, lost))))
+    with pytest.raises(Exception, match=r".+"):
+        executor.run(task(tmp_path / "lost", replace(REQUEST, model="lost")), ignore, go_on)
+    assert executor.readiness() == STARTING
+    quick = replace(REQUEST, num_inference_steps=1)
+    executor.run(task(tmp_path / "clip", quick), ignore, go_on)
+    with pytest.raises(StudioError, match="There is no model 'nobody'"):
+        executor.run(task(tmp_path / "nobody", replace(quick, model="nobody")), ignore, go_on)
+    assert executor.readiness().state == "ready", "Pocket is there still"
     executor.close()
 
 

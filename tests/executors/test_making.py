@@ -176,6 +176,19 @@ def test_a_bad_clip_is_made_again_with_safer_settings(executor: LocalExecutor, t
     assert same(asked.target, plain.target)
 
 
+def test_a_second_try_without_guidance_has_no_negative_prompt(executor: LocalExecutor, tmp_path: Path) -> None:
+    """It would do nothing, and who asks for the same clip again would be refused."""
+    asked, seen = task(tmp_path, replace(WILD, negative_prompt="rain")), []
+    with pytest.raises(StudioError, match="A negative prompt works through guidance above 1"):
+        replace(asked.request, guidance_scale=1.0).check(rows.POCKET)
+    made = run(executor, asked)
+    replace(asked.request, **made.changed).check(rows.POCKET)
+    assert made.changed["negative_prompt"] == ""
+    assert made.note.endswith("made again with guidance 1, 2 steps and seed 0, without the negative prompt.")
+    assert run(executor, asked, seen).changed == made.changed
+    assert "denoising" not in [p.phase for p in seen], "its latents are known as its own"
+
+
 def test_a_second_try_that_is_finished_later_still_says_so(
     executor: LocalExecutor, pipeline: VideoPipeline, tmp_path: Path
 ) -> None:

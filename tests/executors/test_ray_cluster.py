@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event
 
 import pytest
 from ray.exceptions import ActorDiedError, ActorUnschedulableError, NodeDiedError, ObjectLostError, RayTaskError
@@ -259,3 +263,39 @@ def test_who_has_no_token_is_not_let_in(machines: Machines, monkeypatch: pytest.
         assert stranger.readiness().state == "loading"
     finally:
         stranger.close()
+
+
+def test_a_lost_driver_s_tries_may_end_while_the_others_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Slow(SimpleQueue):
+        """Whoever reads it is done with it before its writer is."""
+
+        def put(self, *given: object) -> None:
+            super().put(*given)
+            time.sleep(0.2)
+
+    class Mute(RayExecutor):
+        """Its driver takes all that it is sent, and ends when told."""
+
+        def _listen(self) -> None:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                with self._lock:
+                    self._link, self._socket = Connection(os.dup(ours.fileno())), ours
+                assert end.wait(SOON_S)
+
+    end = Event()
+    for name, value in {"SimpleQueue": Slow, "AGAIN_S": 0.01, "OBEY_S": 0.01}.items():
+        monkeypatch.setattr(ray_cluster, name, value)
+    executor = Mute(Cluster("nowhere", 1, 1, device="cpu", pocket_dir=None))
+    runs = [Run(executor, task(tmp_path / str(number))) for number in range(2)]
+    wait_until(lambda: len(executor._mail) == 2)
+    end.set()
+    wait_until(lambda: all(run.count("loading") for run in runs) or any(run.future.done() for run in runs))
+    for run in runs:
+        run.order = "stop"
+        with pytest.raises(Stopped):
+            run.made()
+    assert executor._keeper.is_alive(), "there is a next driver"
+    executor.close()

@@ -100,6 +100,16 @@ def test_stop_ends_the_job_there_and_keeping_is_refused(house: Studio, videos: V
     assert videos.deleted == ["video-1", "video-2"]
 
 
+def test_after_one_clip_of_a_server_there_is_an_estimate(house: Studio) -> None:
+    visit = house.visit()
+    assert house.estimate(asked("fine weather")) is None
+    job = visit.watch(visit.submit(asked("fine weather")).id, 60)
+    assert isinstance(job.state, Done), job.state
+    longer = house.estimate(asked("rain", seconds=2.0))
+    assert longer is not None
+    assert longer.seconds > 0
+
+
 def make(videos: Videos, folder: Path, prompt: str, token: str = TOKEN, **values: object) -> list[Progress]:
     """One clip, straight from the executor, stopped while it is fetched if the prompt says so.
 
@@ -150,8 +160,10 @@ def test_a_black_clip_is_refused_and_another_size_is_said(videos: Videos, tmp_pa
     seen = make(videos, tmp_path, "wide words", sound=False)
     assert not probe(tmp_path / "clip.mp4").has_sound
     assert (read_recipe(tmp_path / "clip.mp4") or {})["note"] == "Asked for 64x48 pixels, the server made 128x48."
-    assert [(p.phase, p.step, p.total, p.can_keep) for p in seen if p.phase == "denoising"] == [
-        ("denoising", 4, 8, False)
+    assert [(p.phase, p.step, p.total, p.can_keep) for p in seen[1:-1]] == [
+        ("denoising", 0, 8, False),
+        ("denoising", 4, 8, False),
+        ("decoding", 8, 8, False),
     ]
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from studio.domain import VideoRequest
 from studio.store.jobs import JobRow
 from studio.store.library import Library
-from tests.store.test_library import add_clip
+from studio.store.runs import KEPT, Run
+from tests.store.test_library import add_clip, clip_id, request
 
 
 def test_nothing_is_swept_without_a_limit(library: Library) -> None:
@@ -60,3 +61,29 @@ def test_a_clip_that_is_about_to_be_extended_is_not_swept(library: Library) -> N
     library.jobs.stop_queued("f" * 32)
     assert library.sweep_clips(keep_days=1, keep_bytes=0) == 1
     assert library.clips.get(other.id) is None
+
+
+def test_jobs_that_came_to_nothing_are_forgotten_in_time(library: Library) -> None:
+    for number in range(4):
+        library.jobs.add(JobRow(clip_id(number), request(), 5.0, "queued"))
+    library.jobs.stop_queued(clip_id(0))
+    library.jobs.finish(clip_id(1), "failed", "It was too hard.")
+    library.jobs.finish(clip_id(2), "failed", "The disk was full.", can_finish=True)
+    made = add_clip(library, 9)
+    library.sweep_leftovers()
+    assert all(library.jobs.get(clip_id(number)) for number in range(4))
+    with library._database.transaction() as connection:
+        connection.execute("UPDATE jobs SET ended_s = ended_s - 700000")
+    library.sweep_leftovers()
+    assert [number for number in range(4) if library.jobs.get(clip_id(number))] == [2, 3]
+    assert library.jobs.get(made.id) is not None
+
+
+def test_only_the_newest_runs_are_kept(library: Library) -> None:
+    asked = request()
+    library.runs.add(Run.of(replace(asked, model="another"), {"denoising": 1.0}))
+    for number in range(KEPT + 5):
+        library.runs.add(Run.of(asked, {"denoising": float(number)}))
+    rows = library.runs.newest(asked.model, 10 * KEPT)
+    assert [row.spent_s["denoising"] for row in rows] == [float(number) for number in range(KEPT + 4, 4, -1)]
+    assert len(library.runs.newest("another", 10)) == 1
