@@ -38,6 +38,8 @@ POLL_S = 1.0
 # A first build installs torch; the hub itself gives up after half an hour unless told otherwise.
 WAIT_S = 3600.0
 GOES_ON = ("BUILDING", "RUNNING_BUILDING", "APP_STARTING", "RUNNING_APP_STARTING", "NO_APP_FILE")
+# What a Space does not leave by itself when it gets new files. The hub's package has no name for SLEEPING.
+RESTS = ("PAUSED", "SLEEPING", "STOPPED")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
@@ -154,6 +156,7 @@ def deploy(plan: Plan, api: HfApi, say: Callable[[str], object] = print) -> str:
         _configure(plan, api)
         commit = _upload(plan, api)
         say(f"uploaded  {len(plan.files)} files")
+        _wake(plan.repo, api, say)
         runtime = _wait(plan.repo, commit, api, say)
     except OfflineModeIsEnabled as error:
         raise StudioError("HF_HUB_OFFLINE is set, and a Space cannot be made without the hub.") from error
@@ -193,6 +196,13 @@ def _upload(plan: Plan, api: HfApi) -> str:
     operations += [CommitOperationDelete(name) for name in sorted(there - plan.files.keys() - {KEPT})]
     done = api.create_commit(plan.repo, operations, repo_type="space", commit_message="Update Flipbook")
     return done.oid
+
+
+def _wake(repo: str, api: HfApi, say: Callable[[str], object]) -> None:
+    stage = api.get_space_runtime(repo).stage
+    if stage in RESTS:
+        say(f"restarts  it was {stage}")
+        api.restart_space(repo)
 
 
 def _wait(repo: str, commit: str, api: HfApi, say: Callable[[str], object]) -> SpaceRuntime:

@@ -21,7 +21,10 @@ TOKEN = "hf_a_token_that_may_write"
 
 @dataclass
 class Hub:
-    """One account `me`, with at most one Space. `stages` are what the Space goes through after an upload."""
+    """One account `me`, with at most one Space. `stages` are what the Space goes through after an upload.
+
+    A stage in which it `rests` it only leaves when it is restarted.
+    """
 
     address: str = ""
     repo: str | None = None
@@ -33,6 +36,7 @@ class Hub:
     hardware: str = "cpu-basic"
     paid: tuple[str, ...] = ()
     stages: list[str] = field(default_factory=lambda: ["BUILDING", "APP_STARTING", "RUNNING"])
+    rests: str = ""
     commits: int = 0
     asked: list[str] = field(default_factory=list)
     _objects: dict[str, bytes] = field(default_factory=dict)
@@ -78,6 +82,9 @@ class Hub:
         match part.split("/")[0]:
             case "runtime":
                 return 200, self._runtime()
+            case "restart":
+                self.rests = ""
+                return 200, self._runtime()
             case "hardware":
                 if asked["flavor"] in self.paid:
                     return 402, {"error": "Please add a payment method."}
@@ -102,10 +109,10 @@ class Hub:
         return 404, {"error": f"There is no {part}"}
 
     def _runtime(self) -> dict[str, Any]:
-        if len(self._to_come) > 1:
+        if len(self._to_come) > 1 and not self.rests:
             self._to_come.pop(0)
-        stage = self._to_come[0] if self._to_come else "NO_APP_FILE"
-        if stage not in ("BUILDING", "RUNNING_BUILDING"):
+        stage = self.rests or (self._to_come[0] if self._to_come else "NO_APP_FILE")
+        if not self.rests and stage not in ("BUILDING", "RUNNING_BUILDING"):
             self._runs = self.commit
         hardware = {"current": self.hardware, "requested": self.hardware}
         error = {"errorMessage": "Exit code 1"} if stage.endswith("ERROR") else {}

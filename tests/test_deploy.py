@@ -58,6 +58,7 @@ def test_a_space_is_made_with_all_that_it_needs(hub: Hub) -> None:
     assert not [name for name in hub.files if name.startswith(("tests/", "training/", ".")) or "__pycache__" in name]
     assert hub.files["requirements.txt"] == (ROOT / "requirements.txt").read_bytes()
     assert hub.commits == 1, "nothing is built from half of it"
+    assert "POST /api/spaces/me/flipbook/restart" not in hub.asked
 
 
 def test_a_space_that_is_there_is_updated(hub: Hub) -> None:
@@ -75,6 +76,15 @@ def test_a_space_that_is_there_is_updated(hub: Hub) -> None:
     assert hub.variables["MINE"] == "stays"
     assert hub.secrets == {"AUTH": "stays"}
     assert hub.asked.count("POST /api/spaces/me/flipbook/variables") == 2, "PORT was right already"
+
+
+@pytest.mark.parametrize("stage", ["PAUSED", "SLEEPING", "STOPPED"])
+def test_a_space_that_rests_is_restarted(hub: Hub, stage: str) -> None:
+    hub.repo, hub.rests = "me/flipbook", stage
+    ran = run(hub, "me/flipbook")
+    assert ran.returncode == 0, ran.stderr
+    assert f"restarts  it was {stage}" in ran.stdout.splitlines()
+    assert hub.asked.count("POST /api/spaces/me/flipbook/restart") == 1
 
 
 def test_a_dry_run_asks_nobody(hub: Hub) -> None:
