@@ -164,12 +164,12 @@ class VideoRequest:
             raise StudioError("Please say in the prompt what the clip shall show; it is empty.")
         if self.aspect_ratio not in limits.aspect_ratios:
             raise StudioError(
-                f"The aspect ratio is one of {', '.join(limits.aspect_ratios)}; not {_shown(self.aspect_ratio)}."
+                f"The aspect ratio is one of {', '.join(limits.aspect_ratios)}; not {shown(self.aspect_ratio)}."
             )
         if self.picture_fit not in ("crop", "pad"):
-            raise StudioError(f"A picture is fitted by crop or by pad; not by {_shown(self.picture_fit)}.")
+            raise StudioError(f"A picture is fitted by crop or by pad; not by {shown(self.picture_fit)}.")
         if not isinstance(self.sound, bool):
-            raise StudioError(f"Sound is true or false; not {_shown(self.sound)}.")
+            raise StudioError(f"Sound is true or false; not {shown(self.sound)}.")
         _between("length in seconds", self.seconds, limits.min_seconds, limits.max_seconds)
         _between("number of steps", self.num_inference_steps, limits.min_steps, limits.max_steps, whole=True)
         _between("guidance scale", self.guidance_scale, limits.min_guidance, limits.max_guidance)
@@ -178,9 +178,9 @@ class VideoRequest:
         if self.step_cache and card.can_skip_steps:
             _between("number of steps with a step cache", self.num_inference_steps, 20, limits.max_steps, whole=True)
         if not isinstance(self.loras, dict) or not all(isinstance(name, str) for name in self.loras):
-            raise StudioError(f"LoRAs are names with a weight each; not {_shown(self.loras)}.")
+            raise StudioError(f"LoRAs are names with a weight each; not {shown(self.loras)}.")
         for name, weight in self.loras.items():
-            _between(f"weight of the LoRA {_shown(name)}", weight, MIN_LORA_WEIGHT, MAX_LORA_WEIGHT)
+            _between(f"weight of the LoRA {shown(name)}", weight, MIN_LORA_WEIGHT, MAX_LORA_WEIGHT)
         self._check_abilities(card)
 
     def _check_abilities(self, card: ModelCard) -> None:
@@ -221,10 +221,10 @@ class VideoRequest:
         return cls(**{key: value for key, value in values.items() if key in known})
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, int) and value.bit_length() > 200:
-        return "a number of more than 60 digits"  # repr() refuses the longest ones
-    text = repr(value)
+def shown(value: object) -> str:
+    """A value from outside, short enough for a sentence."""
+    is_huge = isinstance(value, int) and value.bit_length() > 200  # repr() refuses the longest ones
+    text = "a number of more than 60 digits" if is_huge else repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
 
 
@@ -232,9 +232,9 @@ def _between(name: str, value: object, low: float, high: float, whole: bool = Fa
     rule = f"The {name} must be {'a whole number' if whole else 'a number'} from {low:.10g} to {high:.10g}"
     is_number = isinstance(value, int) or (isinstance(value, float) and not whole and math.isfinite(value))
     if isinstance(value, bool) or not is_number:
-        raise StudioError(f"{rule}; not {_shown(value)}.")
+        raise StudioError(f"{rule}; not {shown(value)}.")
     if not low <= value <= high:  # type: ignore[operator]
-        raise StudioError(f"{rule}; {_shown(value)} is outside.")
+        raise StudioError(f"{rule}; {shown(value)} is outside.")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What a person may set from outside, read once from the environment.
 
-Knows the names, the rules and the defaults; does not know who uses them. Read by `app` and `service` only.
+Knows the names, the rules and the defaults; does not know who uses them. Read by `app`, `service` and `visits` only.
 """
 
 from __future__ import annotations

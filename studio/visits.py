@@ -16,7 +16,18 @@ from heapq import heappop, heappush
 from pathlib import Path
 
 from studio import estimate
-from studio.domain import EVERYONE, MAX_SEED, NEW_SEED, Clip, Job, ModelCard, Queued, StudioError, VideoRequest
+from studio.domain import (
+    EVERYONE,
+    MAX_SEED,
+    NEW_SEED,
+    Clip,
+    Job,
+    ModelCard,
+    Queued,
+    StudioError,
+    VideoRequest,
+    shown,
+)
 from studio.engine import grid
 from studio.engine.catalog import Catalog
 from studio.jobs import JobQueue
@@ -24,7 +35,7 @@ from studio.media.apart import read_apart
 from studio.media.picture import png_bytes
 from studio.media.video import last_frame
 from studio.settings import MEGABYTE, MEGAPIXEL, Settings
-from studio.store.files import is_id, shown
+from studio.store.files import is_id
 from studio.store.library import Library
 from studio.store.removals import Removal
 from studio.store.runs import Run

@@ -14,7 +14,7 @@ import shutil
 import time
 from pathlib import Path
 
-from studio.domain import NO_ROOM, StudioError, no_room_sentence
+from studio.domain import NO_ROOM, StudioError, no_room_sentence, shown
 
 log = logging.getLogger(__name__)
 
@@ -159,14 +159,6 @@ class Files:
             elif named or path.suffix == ".part":
                 _remove(path)
         return kept
-
-
-def shown(value: object) -> str:
-    """A value from outside, short enough for a sentence."""
-    if isinstance(value, int) and value.bit_length() > 200:
-        return "a number of more than 60 digits"  # repr() refuses the longest ones
-    text = repr(value[:60]) if isinstance(value, str) else repr(value)
-    return text if len(text) <= 64 else text[:61] + "..."
 
 
 def _remove(path: Path) -> None:
