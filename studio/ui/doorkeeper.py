@@ -1,4 +1,7 @@
-"""Turns away addresses at which Gradio itself would break off with a traceback. Knows no feature of the studio."""
+"""Turns away what other websites send, and addresses at which Gradio itself would break off with a traceback.
+
+Knows no feature of the studio.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from studio.ui import wording
 
 MAX_ADDRESS_CHARS = 2000
+READING = ("GET", "HEAD", "OPTIONS")
 _OUTCOME = re.compile(r"/gradio_api/call/(?:v2/)?[^/]+/(?P<event>[^/]+)/?$")
 _SIZED_ICON = re.compile(r"/pwa_icon/[^/]+/?$")
 
 
 class Doorkeeper:
-    """ASGI middleware: an impossible address, or an event nobody waits for, gets one sentence."""
+    """ASGI middleware: another website, an impossible address, or an event nobody waits for, gets one sentence."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -35,6 +39,9 @@ def _refused(scope: Scope) -> tuple[int, str] | None:
     path = scope["path"]
     if len(path) > MAX_ADDRESS_CHARS or "\0" in path:
         return 400, wording.no_address(len(path), MAX_ADDRESS_CHARS)
+    # Gradio's cookie comes along from other websites too. Browsers say where a request is from; programs say nothing.
+    if scope["method"] not in READING and (b"sec-fetch-site", b"cross-site") in scope["headers"]:
+        return 403, wording.OTHER_SITE
     if _SIZED_ICON.search(path):
         # Gradio would resize the picture to any size that is asked for; ours is drawn from lines and needs none.
         return 404, wording.NO_SIZED_ICON

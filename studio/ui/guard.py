@@ -56,13 +56,16 @@ def on_form(studio: Studio) -> Wrap:
 
 
 def on_act(studio: Studio) -> Wrap:
-    """For an event that a part triggers, its input the visitor part: the function gets the visit and the details."""
+    """For an event that a part triggers, its first input the visitor part.
+
+    The function gets the visit, the details and the other inputs.
+    """
 
     def wrap(function: Callable[..., Any]) -> Callable[..., Any]:
-        def guarded(request: gr.Request, event: gr.EventData, visitor: Any) -> Any:
+        def guarded(request: gr.Request, event: gr.EventData, visitor: Any, *values: Any) -> Any:
             with _one_sentence(as_html=True):
                 details = event._data if isinstance(event._data, dict) else {}
-                return function(visit_of(studio, visitor, request), details)
+                return function(visit_of(studio, visitor, request), details, *values)
 
         return guarded
 

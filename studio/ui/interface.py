@@ -51,9 +51,14 @@ def build_interface(studio: Studio) -> gr.Blocks:
         page.load(lambda: [gr.update(choices=choices(studio))] * 2, None, pickers, queue=False, **QUIET)
         again, use_last_frame, reuse = _gallery_acts(studio, text_tab, image_tab)
         into_form = [tabs, *text_tab.fields.values(), *image_tab.fields.values()]
-        clips.again(again, visitor, screen, concurrency_limit=None, **QUIET)
-        clips.frame(use_last_frame, visitor, into_form, concurrency_limit=None, **QUIET)
-        clips.reuse(reuse, visitor, into_form, concurrency_limit=None, **QUIET)
+        # Each press is a clip, also while the answer to the one before is awaited.
+        clips.again(again, visitor, screen, concurrency_limit=None, trigger_mode="multiple", **QUIET)
+        in_image_tab = [visitor, image_tab.fields["model"]]
+        for filled in (
+            clips.frame(use_last_frame, in_image_tab, into_form, concurrency_limit=None, **QUIET),
+            clips.reuse(reuse, visitor, into_form, concurrency_limit=None, **QUIET),
+        ):
+            filled.success(None, None, None, js="() => window.flipbookShowForm()", **QUIET)
         add_api(studio, is_private)
     return page
 
@@ -98,11 +103,11 @@ def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tupl
         return {"job": make_again(visit, details).id}
 
     @on_act(studio)
-    def use_last_frame(visit: Visit, details: dict[str, Any]) -> list[Any]:
+    def use_last_frame(visit: Visit, details: dict[str, Any], model: Any) -> list[Any]:
         clip = visit.clip(clip_of(details))
         picture = view(visit, visit.keep_last_frame(clip.id)) | {"fit": "crop"}
         values = {"picture": picture, "aspect_ratio": clip.request.aspect_ratio}
-        return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values)]
+        return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values, model)]
 
     @on_act(studio)
     def reuse(visit: Visit, details: dict[str, Any]) -> list[Any]:

@@ -65,15 +65,22 @@ class MakeTab:
             [stage, self.fields["seed"]],
             js=DRAW,
             concurrency_limit=None,
+            # Started again, the studio knows the bounds of its first model only; the request's own check has them all.
+            preprocess=False,
             **QUIET,
         )
 
-    def updates(self, values: present.View) -> list[Any]:
-        """One update for each of the tab's widgets, in order; those without a value stay as they are."""
-        card = next((card for card in self.plan.studio.models() if card.name == values.get("model")), None)
-        bounds = present.bounds(card) if card else {}
-        if card:
+    def updates(self, values: present.View, model: Any = None) -> list[Any]:
+        """One update for each of the tab's widgets, in order; those without a value stay as they are.
+
+        `model` is the one that the tab stays with, where `values` name none; a shape that it lacks is left out.
+        """
+        card = _named(self.plan, values.get("model", model))
+        bounds = _bounds(card, self.fields) if card else {}
+        if "model" in values:
             values = dict.fromkeys(_loras(self.fields), 0.0) | values
+        if card is None or values.get("aspect_ratio") not in card.grid.sizes:
+            values = {name: value for name, value in values.items() if name != "aspect_ratio"}
         changed = {
             name: gr.update(value=value, **bounds[name]) if name in bounds else value for name, value in values.items()
         }
@@ -124,7 +131,9 @@ def _advise(plan: TabPlan) -> Callable[[Any], Fields]:
     @on_page
     def advise(prompt: Any, model: Any) -> Fields:
         text = prompt[: plan.card.limits.max_prompt_chars] if isinstance(prompt, str) else ""
-        return {"sentence": plan.studio.advise(model, text, plan.needs_picture).sentence if text.strip() else ""}
+        if _named(plan, model) is None or not text.strip():
+            return {"sentence": ""}
+        return {"sentence": plan.studio.advise(model, text, plan.needs_picture).sentence}
 
     return advise
 
@@ -198,31 +207,30 @@ def _picker(plan: TabPlan) -> gr.Dropdown:
 def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Button) -> None:
     """What the chosen model is, needs and lacks; its limits and defaults; and no button where it can't be used."""
     names = ("seconds", "num_inference_steps", "guidance_scale", "negative_prompt", "sound", "step_cache")
-    names = tuple(name for name in names if name in fields)
-    loras = _loras(fields)
-
-    def chosen(name: Any) -> ModelCard:
-        return next((card for card in plan.studio.models() if card.name == name), plan.card)
+    names = (*(name for name in names if name in fields), *_loras(fields))
 
     @on_page
     def tell(name: Any) -> list[Any]:
-        card = chosen(name)
+        card = _named(plan, name)
+        if card is None:
+            return [present.no_model_view(plan.card), gr.update(interactive=False)]
         obstacle, can_fetch = plan.studio.obstacle(card), plan.studio.can_fetch(card)
         view = present.model_view(card, obstacle, plan.needs_picture, can_fetch)
         return [view, gr.update(interactive=view["can_make"])]
 
     @on_page
-    def follow(name: Any, ratio: Any) -> list[Any]:
-        card = chosen(name)
-        bounds, values = present.bounds(card), present.defaults(card)
-        worn: Fields = {"interactive": card.can_wear_loras} | ({} if card.can_wear_loras else {"value": 0.0})
+    def follow(name: Any, ratio: Any, told: Any) -> list[Any]:
+        card = _named(plan, name)
+        # Gradio sends this whenever the box is left; what the note tells of is the model that was chosen before.
+        before = told.get("name", plan.card.name) if isinstance(told, dict) else None
+        if card is None or card.name == before:
+            return [gr.skip()] * len(outputs)
+        bounds, values = _bounds(card, fields), present.defaults(card)
+        if not card.can_wear_loras:
+            values |= {name: {"value": 0.0} for name in _loras(fields)}
         is_offered = isinstance(ratio, str) and ratio in card.grid.sizes
         shape = gr.skip() if is_offered else next(iter(card.grid.sizes))
-        return [
-            *(gr.update(**bounds.get(field, {}), **values.get(field, {})) for field in names),
-            *(gr.update(**worn) for _ in loras),
-            shape,
-        ]
+        return [*(gr.update(**bounds.get(field, {}), **values.get(field, {})) for field in names), shape]
 
     @on_page
     def welcome(name: Any) -> list[Any]:
@@ -231,8 +239,8 @@ def _follow_model(plan: TabPlan, fields: Fields, note: gr.HTML, button: gr.Butto
     fields["model"].change(tell, fields["model"], [note, button], queue=False, **QUIET)
     note.fetched(welcome, fields["model"], [note, button, fields["model"]], queue=False, **QUIET)
     # Only what a visitor chooses: settings that are put back into the form bring their own values.
-    inputs = [fields["model"], fields["aspect_ratio"]]
-    outputs = [fields[field] for field in (*names, *loras, "aspect_ratio")]
+    inputs = [fields["model"], fields["aspect_ratio"], note]
+    outputs = [fields[field] for field in (*names, "aspect_ratio")]
     fields["model"].input(follow, inputs, outputs, queue=False, **QUIET)
 
 
@@ -260,6 +268,15 @@ def _step_cache(most: float) -> Fields:
 
 def _lora(name: str) -> gr.Slider:
     return _slider(wording.lora(name), MIN_LORA_WEIGHT, MAX_LORA_WEIGHT, 0.0, 0.05, wording.LORA_HINT)
+
+
+def _named(plan: TabPlan, name: Any) -> ModelCard | None:
+    """The model of that name; the box takes any text."""
+    return next((card for card in plan.studio.models() if card.name == name), None)
+
+
+def _bounds(card: ModelCard, fields: Fields) -> dict[str, present.View]:
+    return present.bounds(card) | {name: {"interactive": card.can_wear_loras} for name in _loras(fields)}
 
 
 def _loras(fields: Fields) -> list[str]:

@@ -37,7 +37,7 @@ LORA = "lora:"  # and its name: the name of its field
 def request_from_form(values: Mapping[str, Any], needs_picture: bool) -> VideoRequest:
     """One request from the widgets' values by name; an unkept or empty seed asks for a new one.
 
-    Raises StudioError when a picture is needed and none was chosen.
+    Raises StudioError when a picture is needed and none was chosen, or one is still being read.
     """
     picture, fit = _picture(values.get("picture"))
     last_picture, _ = _picture(values.get("last_picture"))
@@ -128,6 +128,11 @@ def model_view(card: ModelCard, obstacle: str, needs_picture: bool, can_fetch: b
         "canEnd": card.can_end_with_picture,
         "canFetch": can_fetch,
     }
+
+
+def no_model_view(usual: ModelCard) -> View:
+    """What the form says when its box names no model; its shapes are those of the `usual` one."""
+    return {**model_view(usual, "", needs_picture=False), "name": "", "sentence": wording.NO_MODEL, "can_make": False}
 
 
 def download_view(download: Download, card: ModelCard) -> View:
@@ -279,6 +284,8 @@ def _seed(value: Any) -> Any:
 
 def _picture(value: Any) -> tuple[str | None, Any]:
     """Name and fit out of the picture part's value; the name is None when there is no picture."""
+    if isinstance(value, dict) and value.get("reading"):
+        raise StudioError(wording.PICTURE_COMING)
     if not isinstance(value, dict) or not isinstance(value.get("name"), str):
         return None, "crop"
     return value["name"] or None, value.get("fit", "crop")

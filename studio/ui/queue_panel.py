@@ -58,7 +58,7 @@ def stage(studio: Studio, is_private: bool) -> gr.HTML:
         "stage",
         {},
         functions=(poll_jobs, stop_job, finish_job),
-        words=wording.STAGE,
+        words=wording.STAGE | {"name": wording.NAME},
         actions=wording.ACTIONS,
         hints=wording.ACTION_HINTS,
         extensions=present.extensions(studio.models()),

@@ -64,12 +64,15 @@ PHASES = {
 WAITING = "Waiting in line"
 NEXT_IN_LINE = "Yours is next."
 NOTHING_YET = "Your clip will appear here."
-GONE = "That job is no longer known here. If its clip was finished, it is in the gallery."
+GONE = "That job is no longer known here. If its clip was finished, it is in the gallery, unless it was deleted."
 STOPPED = "Stopped, as you asked."
 PICTURE_FIRST = "Please choose a picture first; the clip starts from it."
+PICTURE_COMING = "The picture is still being read; please press the button again in a moment."
+NO_MODEL = "There is no such model here; please choose one from the list."
 UNEXPECTED = "Something went wrong on our side. Nothing you made is lost; please try once more."
 BAD_CALL = "That message from the page was not understood. Please reload the page."
 NO_EVENT = "Nothing is known of that event; what came of it may have been fetched already."
+OTHER_SITE = "Another website sent this; the studio listens only to its own page and to programs."
 NO_SIZED_ICON = "The icon comes in one size only, at /pwa_icon."
 API_STOPPED = "The clip was stopped before it was finished."
 NO_MCP = "MCP=1 needs a package that is not installed: pip install -r requirements-mcp.txt"
@@ -98,6 +101,8 @@ STAGE = {
     "offlineIdle": "Connection lost; reconnecting…",
     "upNext": "Also under way",
     "ready": "Your clip is ready",
+    "done": "Done",
+    "failed": "Failed",
     "video": "Your clip",
 }
 
@@ -161,7 +166,6 @@ GALLERY_WORDS = {
 HEALTH = {
     "title": "Health",
     "back": "Back to the studio",
-    "state": "State",
     "model": "Model",
     "device": "Device",
     "version": "Version",

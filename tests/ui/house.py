@@ -85,11 +85,12 @@ class Program:
     def __post_init__(self) -> None:
         self._client = httpx.Client(base_url=self.address, timeout=60)
 
-    def ask(self, path: str, body: Any = None, method: str = "", accept: str = "*/*") -> tuple[int, str]:
-        """Status and text of one request; `body` goes as JSON."""
+    def ask(self, path: str, body: Any = None, method: str = "", **more: str) -> tuple[int, str]:
+        """Status and text of one request; `body` goes as JSON, `more` as headers."""
         # Not httpx's own JSON, which refuses to send what is no JSON.
         content = None if body is None else json.dumps(body).encode()
-        headers = {"Content-Type": "application/json", "Accept": accept}
+        named = {"content_type": "application/json"} | more
+        headers = {name.replace("_", "-"): value for name, value in named.items()}
         method = method or ("GET" if body is None else "POST")
         answer = self._client.request(method, path, content=content, headers=headers)
         return answer.status_code, answer.text

@@ -71,6 +71,20 @@ def test_showcase_notes_and_health_are_accessible(
     assert serious(visitor) == []
 
 
+def test_places_of_spoken_sentences_are_there_before_them(app: App, visit: Visit) -> None:
+    visitor = visit(app.address)
+    for tab in (wording.TEXT_TAB, wording.IMAGE_TAB):
+        visitor.page.get_by_role("tab", name=tab).click()
+        expect(visitor.page.locator(".fb-prompt-box").locator("visible=true")).to_be_visible()
+        missing = visitor.page.evaluate(
+            """[...document.querySelectorAll('[aria-live]')]
+              .filter((node) => !node.closest('[hidden]') && node.closest('.fb-make, body').checkVisibility())
+              .filter((node) => !node.checkVisibility())
+              .map((node) => node.className)"""
+        )
+        assert missing == []
+
+
 def test_everything_is_reached_by_keyboard(app: App, visit: Visit) -> None:
     visitor = visit(app.address)
     visitor.prompt.focus()

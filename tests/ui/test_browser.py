@@ -95,7 +95,7 @@ def test_second_visitor_waits_in_line_and_may_leave_it(app: App, visit: Visit) -
     expect(second.headline).to_have_text(wording.WAITING)
     bird = second.page.locator(".fb-waiting li", has_text="a bird")
     expect(bird).to_contain_text("1 clip before yours.")
-    second.press(wording.STAGE["stop"], bird)
+    second.press(f"{wording.STAGE['stop']}: a bird", bird)
     expect(bird).to_have_count(0)
     second.press(wording.STAGE["stop"], second.page.locator(".fb-state"))
     expect(second.headline).to_have_text(wording.STOPPED)
@@ -186,6 +186,8 @@ def test_clip_starts_from_a_picture_with_its_crop_drawn(app: App, visit: Visit, 
     visitor.press(wording.MAKE)
     expect(visitor.page.get_by_test_id("toast-body")).to_contain_text(wording.PICTURE_FIRST)
     visitor.page.get_by_label(wording.PICTURE["choose"]).set_input_files(tmp_path / "blue.png")
+    expect(visitor.picture.locator(".fb-facts")).to_have_text("600 × 600 → 128 × 128")
+    visitor.page.get_by_role("radio", name="Wide 16:9").locator("visible=true").check()
     expect(visitor.picture.locator(".fb-facts")).to_have_text("600 × 600 → 224 × 128")
     frame, crop = (visitor.picture.locator(f".fb-{name}").bounding_box() for name in ("picture-frame", "crop"))
     assert frame is not None

@@ -126,12 +126,12 @@ def test_a_press_draws_an_id_that_is_nobodys(house: House, program: Program, tre
     assert [clip.id for clip in visit.clips()] == [drawn]
 
 
-def addresses_of(routes: Any) -> Iterator[str]:
-    """Of every page and stream that can be fetched, Gradio's own included."""
+def addresses_of(routes: Any, method: str = "GET") -> Iterator[str]:
+    """Of every page and stream that can be fetched, or what else `method` does, Gradio's own included."""
     for route in routes:
         if hasattr(route, "original_router"):
-            yield from addresses_of(route.original_router.routes)
-        elif "GET" in (getattr(route, "methods", None) or ()):
+            yield from addresses_of(route.original_router.routes, method)
+        elif method in (getattr(route, "methods", None) or ()):
             yield route.path
 
 
@@ -145,6 +145,18 @@ def test_every_address_answers_with_a_sentence(house: House, program: Program) -
             status, text = program.ask(f"{asked}?session_hash={value}")
             assert status < 500, (asked[:200], text[:600])
             assert "Traceback" not in text, asked[:200]
+
+
+def test_another_website_is_heard_at_no_address(house: House, program: Program) -> None:
+    addresses = {re.sub(r"\{[^}]*\}", "0", address) for address in addresses_of(house.page.app.routes, "POST")}
+    assert len(addresses) > 20
+    for address in sorted(addresses):
+        status, text = program.ask(address, {}, sec_fetch_site="cross-site")
+        assert (status, json.loads(text)) == (403, {"detail": wording.OTHER_SITE}), address
+    for method in ("PUT", "PATCH", "DELETE"):
+        assert program.ask("/config", {}, method, sec_fetch_site="cross-site")[0] == 403
+    # A link from elsewhere leads here as before.
+    assert program.ask("/", sec_fetch_site="cross-site")[0] == 200
 
 
 def test_every_endpoint_answers_with_a_sentence(house: House, program: Program, treasure: Clip) -> None:

@@ -77,6 +77,13 @@ def test_missing_picture_is_asked_for(picture: object) -> None:
         present.request_from_form({**FORM, "picture": picture}, needs_picture=True)
 
 
+@pytest.mark.parametrize("field", ["picture", "last_picture"])
+def test_no_clip_is_asked_for_while_a_picture_is_read(field: str) -> None:
+    pictures = {"picture": {"name": "abc.png"}, field: {"name": "abc.png", "reading": True}}
+    with pytest.raises(StudioError, match="still being read"):
+        present.request_from_form({**FORM, **pictures}, needs_picture=True)
+
+
 def test_request_goes_back_into_the_form_and_out_again() -> None:
     request = VideoRequest("a cat", "dogs", "9:16", 3.0, 12, 5, 4.5, False)
     assert present.request_from_form(present.form_from_request(request), needs_picture=False) == request

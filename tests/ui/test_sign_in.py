@@ -112,6 +112,22 @@ def test_each_person_has_a_gallery_of_their_own(house: House, clip: Clip, progra
     assert [view["id"] for view in program.part(house, "list_clips", visitor="")["clips"]] == [clip.id]
 
 
+def test_another_website_does_nothing_in_a_persons_name(house: House, clip: Clip, program: Program) -> None:
+    assert program.sign_in(*ANN) == 200
+    name = "remove_clip"
+    body = {"session_hash": "x", "component_id": house.server_functions()[name], "fn_name": name}
+    for site, status in (("cross-site", 403), ("same-site", 200), ("same-origin", 200), ("none", 200)):
+        # Under this type a browser asks nobody before it sends.
+        told = program.ask(
+            "/gradio_api/component_server/",
+            body | {"data": {"clip": clip.id if status == 403 else "0" * 32}},
+            content_type="text/plain",
+            sec_fetch_site=site,
+        )
+        assert told[0] == status, (site, told)
+    assert [each.id for each in house.studio.visit(person="ann").clips()] == [clip.id]
+
+
 def sign_in(visitor: Visitor, name: str, password: str) -> None:
     visitor.page.get_by_label("username").fill(name)
     visitor.page.get_by_label("password").fill(password)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from house import House
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from running import Visitor
 
 from studio.domain import Phase, VideoRequest
@@ -48,11 +48,76 @@ def test_keeping_is_not_offered_while_waiting_and_stop_still_stops(house: House,
     row = visitor.page.locator(".fb-waiting li")
     expect(row).to_contain_text("a dog")
     expect(row.get_by_role("button")).to_have_text(STAGE["stop"])
-    visitor.press(STAGE["stop"], row)
+    visitor.press(f"{STAGE['stop']}: a dog", row)
     expect(row).to_have_count(0)
     visitor.press(STAGE["stop"], visitor.page.locator(".fb-state"))
     expect(visitor.headline).to_have_text(wording.STOPPED)
     expect(visitor.cards).to_have_count(0)
+
+
+def test_a_waiting_clips_button_keeps_the_focus_while_its_time_runs(house: House, visit: Visit) -> None:
+    visitor = visit(house.address)
+    start(visitor, "hold a cat")
+    visitor.prompt.fill("a dog")
+    visitor.press(wording.MAKE)
+    row = visitor.page.locator(".fb-waiting li")
+    expect(row).to_contain_text(wording.NEXT_IN_LINE)
+    stop = row.get_by_role("button", name=f"{STAGE['stop']}: a dog")
+    stop.focus()
+    # The studio learns how long clips take, so that the row says more than before.
+    spent_s: dict[Phase, float] = {"reading the prompt": 1.0, "denoising": 80.0, "decoding": 2.0, "encoding": 1.0}
+    house.library.runs.add(Run.of(VideoRequest("a cat"), spent_s))
+    expect(row).to_contain_text("left")
+    expect(stop).to_be_focused()
+    visitor.page.keyboard.press("Enter")
+    expect(row).to_have_count(0)
+
+
+def test_the_browsers_tab_tells_of_the_clip(house: House, visit: Visit) -> None:
+    visitor = visit(house.address)
+    expect(visitor.page).to_have_title(wording.NAME)
+    start(visitor, "hold a cat")
+    expect(visitor.page).to_have_title(f"33 % · {wording.NAME}")
+    look(visitor, away=True)
+    house.executor.go.set()
+    expect(visitor.page).to_have_title(f"{STAGE['done']} · {wording.NAME}")
+    look(visitor, away=False)
+    expect(visitor.page).to_have_title(wording.NAME)
+    visitor.make("a dog")
+    expect(visitor.page).to_have_title(wording.NAME)
+
+
+def look(visitor: Visitor, away: bool) -> None:
+    """To another tab, or back; a headless browser shows every page at once."""
+    visitor.page.evaluate(
+        """away => {
+          Object.defineProperty(document, 'hidden', { value: away, configurable: true });
+          document.dispatchEvent(new Event('visibilitychange'));
+        }""",
+        away,
+    )
+
+
+def test_a_clip_that_was_deleted_elsewhere_is_not_promised(house: House, visit: Visit) -> None:
+    visitor = visit(house.address)
+    visitor.make("a cat")
+    own = house.studio.visit(visitor.page.evaluate("localStorage.getItem('flipbook.visitor')"))
+    own.delete(own.clips()[0].id)
+    expect(visitor.headline).to_have_text(wording.GONE)
+    expect(visitor.headline).to_contain_text("unless it was deleted")
+
+
+def test_each_new_take_is_made_also_while_the_first_is_awaited(house: House, visit: Visit) -> None:
+    visitor = visit(house.address)
+    for prompt in ("a cat", "a dog"):
+        visitor.make(prompt)
+    held: list[Route] = []
+    visitor.page.route("**/queue/join*", lambda route: route.continue_() if held else held.append(route))
+    for card in (visitor.cards.first, visitor.cards.last):
+        visitor.press(wording.ACTIONS["new"], card)
+    expect(visitor.cards).to_have_count(3)
+    held[0].continue_()
+    expect(visitor.cards).to_have_count(4)
 
 
 def test_a_clip_that_failed_at_its_end_can_be_finished(house: House, visit: Visit) -> None:

@@ -118,7 +118,9 @@ def events(house: House, name: str) -> list[int]:
 def test_anothers_clip_is_not_used_again(house: House, owner: Program, stranger: Program, name: str) -> None:
     clip = clip_of(house, owner)
     for details in ({"clip": clip.id, "action": "same"}, {"clip": clip.id, "action": "extend", "seconds": 1.0}):
-        status, text = stranger.event(events(house, name)[0], [stranger.visitor], details)
+        index = events(house, name)[0]
+        others = [None] * (len(house.page.fns[index].inputs) - 1)
+        status, text = stranger.event(index, [stranger.visitor, *others], details)
         assert status == 200
         assert "There is no clip" in text
         assert "secret" not in text

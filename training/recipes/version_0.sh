@@ -90,6 +90,6 @@ python -m training.judge --minutes 10 &
 python -m training.listener --minutes 7
 wait
 python -m training.publish
-python -m training.evaluate --clips 48
+python -m training.evaluate --keep
 python -m training.showing
 python -m training.card

@@ -190,6 +190,8 @@ async function favour(clip, yes) {
 const seconds = find('.fb-ask-extend input');
 const shownSeconds = () => (find('.fb-ask-extend output').textContent = seconds.value);
 seconds.addEventListener('input', shownSeconds);
+// No button of the form's own: Enter would press the first of them.
+find('.fb-cancel').addEventListener('click', () => find('.fb-ask-extend').close('no'));
 
 // A number, so that the same wish again is another event; and for a new clip the id of its job.
 let asked = 0;

@@ -7,7 +7,7 @@ let run = 0; // the number of the loop that may draw
 
 function draw() {
   const model = props.value;
-  if (!model || !model.name) return;
+  if (!model || !model.sentence) return;
   find('.fb-model').textContent = model.sentence;
   share({ model });
   box.hidden = !model.canFetch;

@@ -7,4 +7,24 @@
     event.preventDefault();
     form.querySelector('button.fb-make-button, .fb-make-button button').click();
   });
+  // A file that is dropped beside its place would take the page away.
+  for (const kind of ['dragover', 'drop']) {
+    document.addEventListener(kind, (event) => {
+      if (!event.defaultPrevented && event.dataTransfer?.types.includes('Files')) {
+        event.preventDefault();
+        event.dataTransfer.dropEffect = 'none';
+      }
+    });
+  }
+  // After the form was filled in from elsewhere on the page. A tab that was never open is still being put together.
+  window.flipbookShowForm = async () => {
+    const form = document.querySelector('.fb-form');
+    let prompt;
+    while (!prompt) {
+      await new Promise(requestAnimationFrame);
+      prompt = [...form.querySelectorAll('.fb-prompt-box textarea')].find((box) => box.offsetParent);
+    }
+    prompt.focus({ preventScroll: true });
+    form.scrollIntoView({ behavior: matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth' });
+  };
 }

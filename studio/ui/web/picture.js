@@ -1,5 +1,6 @@
 // Takes a picture by choosing, dropping or pasting, and draws on it what the chosen shape will keep.
-// The value is {name, width, height, src, fit}; the server reads and keeps the picture, and says its name.
+// The value is {name, width, height, src, fit}; the server reads and keeps the picture, and says its name. Meanwhile
+// `reading` is true, so that no clip starts from the one before.
 // The one that a clip ends with is fitted as the first, and shown where the model can end with one.
 const drop = find('.fb-drop'), file = find('input[type=file]'), view = find('.fb-picture-view');
 const frame = find('.fb-picture-frame'), image = find('img'), crop = find('.fb-crop'), note = find('.fb-picture-note');
@@ -57,23 +58,40 @@ function drawPad(shape, wanted) {
   crop.hidden = true;
 }
 
+let taken = 0; // the number of the picture that was chosen last
+
 async function take(chosen) {
   if (!chosen) return;
   const megabytes = chosen.size / 1e6;
   if (megabytes > given.limit) {
     return say(words.large.replace('{limit}', given.limit).replace('{size}', Math.ceil(megabytes)));
   }
+  const me = ++taken;
+  change({ reading: true });
   say(words.reading);
+  const { error = '', ...picture } = await read(chosen);
+  if (me !== taken) return;
+  const isHere = element.contains(document.activeElement);
+  change({ ...picture, reading: false });
+  say(error);
+  if (error) return;
+  if (!given.isLast) tell('picture', { form: given.form, shape: picture.width / picture.height });
+  if (isHere) find('.fb-replace').focus();
+}
+
+async function read(chosen) {
   try {
     const { path } = await upload(chosen);
-    const reply = await ask('take_picture', { path });
-    if (!reply) return say(words.failed);
-    if (reply.error) return say(reply.error);
-    change(reply);
-    say('');
+    return (await ask('take_picture', { path })) || { error: words.failed };
   } catch {
-    say(words.failed);
+    return { error: words.failed };
   }
+}
+
+// What is still being read is not wanted any more.
+function forget() {
+  taken += 1;
+  say('');
 }
 
 if (given.isLast) {
@@ -91,7 +109,8 @@ file.addEventListener('change', () => {
 });
 find('.fb-replace').addEventListener('click', () => file.click());
 find('.fb-remove').addEventListener('click', () => {
-  change({ name: null, src: null });
+  forget();
+  change({ name: null, src: null, reading: false });
   file.focus();
 });
 element.addEventListener('change', (event) => event.target.type === 'radio' && change({ fit: event.target.value }));
@@ -108,6 +127,9 @@ document.addEventListener('paste', (event) => {
   const isMeant = focused ? element.contains(focused) : !given.isLast;
   if (pasted && isMeant && element.offsetParent) take(pasted);
 });
-watch('value', draw);
+watch('value', () => {
+  if (!value().reading) forget();
+  draw();
+});
 hearForm(draw);
 draw();

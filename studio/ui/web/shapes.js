@@ -32,10 +32,22 @@ function draw() {
   share({ ratio: props.value });
 }
 
+function pick(ratio) {
+  props.value = ratio;
+  draw();
+  trigger('picked', { ratio });
+}
+
+let isChosen = false; // whether the visitor chose a shape himself
 element.addEventListener('change', (event) => {
-  props.value = event.target.value;
-  share({ ratio: props.value });
-  trigger('picked', { ratio: props.value });
+  isChosen = true;
+  pick(event.target.value);
+});
+// Until then, the clip is given the shape that is nearest to its picture's.
+hear('picture', ({ form, shape }) => {
+  if (form !== given.form || isChosen) return;
+  const distance = ([, [width, height]]) => Math.abs(Math.log(width / height / shape));
+  pick(Object.entries(offered()).sort((one, other) => distance(one) - distance(other))[0][0]);
 });
 let built = null; // the sizes that the choices stand for
 hearForm(() => {

@@ -124,6 +124,7 @@ function draw({ jobs: all, readiness, newest: number }) {
   const kept = views.filter((view) => view.live || view === focus).map((view) => view.id);
   remember(kept, all.map((view) => view.id).filter((id) => !kept.includes(id)));
   drawWaiting(views.filter((view) => view.live && view !== focus));
+  drawTitle(focus && isMine(focus) ? focus : null);
   focused = focus ? focus.id : null;
   isLive = Boolean(focus && focus.live);
   if (!focus) drawIdle(readiness);
@@ -131,10 +132,11 @@ function draw({ jobs: all, readiness, newest: number }) {
   else drawOver(focus);
 }
 
+const isMine = (view) => given.isPrivate || asked.has(view.id);
+
 // What this browser asked for comes first, and the film one has just seen being made is not pushed aside by
 // others' clips; where galleries are private, there are no others.
 function inFocus(views) {
-  const isMine = (view) => given.isPrivate || asked.has(view.id);
   const mine = views.filter(isMine), others = views.filter((view) => !isMine(view));
   const live = (list) => list.find((view) => view.state === 'running') || list.find((view) => view.live);
   return live(mine) || mine.findLast((view) => seenLive.has(view.id)) || live(others) || views[views.length - 1];
@@ -246,19 +248,25 @@ async function play() {
 
 function drawWaiting(views) {
   waiting.hidden = views.length === 0;
-  const rows = views.map((view) => {
-    const row = make('li');
-    const button = make('button', 'fb-button fb-stop', words.stop);
-    button.type = 'button';
-    button.addEventListener('click', () => order(view.id, 'stop', button));
-    row.append(make('span', 'fb-waiting-prompt', view.prompt), make('span', 'fb-detail', view.detail), button);
-    row.dataset.key = view.id + view.detail;
-    return row;
-  });
   const list = find('ul', waiting);
-  const now = [...list.children].map((row) => row.dataset.key).join();
-  // Rebuilding only on a change keeps the keyboard's focus on a button.
-  if (now !== rows.map((row) => row.dataset.key).join()) list.replaceChildren(...rows);
+  // A row stays as long as its job waits: rebuilt, its button would lose the keyboard's focus and half of a tap.
+  const rows = new Map([...list.children].map((row) => [row.dataset.job, row]));
+  for (const view of views) {
+    const row = rows.get(view.id) || list.appendChild(waitingRow(view));
+    find('.fb-detail', row).textContent = view.detail;
+    rows.delete(view.id);
+  }
+  for (const row of rows.values()) row.remove();
+}
+
+function waitingRow({ id, prompt }) {
+  const row = make('li'), button = make('button', 'fb-button fb-stop', words.stop);
+  button.type = 'button';
+  button.setAttribute('aria-label', `${words.stop}: ${prompt}`);
+  button.addEventListener('click', () => order(id, 'stop', button));
+  row.append(make('span', 'fb-waiting-prompt', prompt), make('span', 'fb-detail'), button);
+  row.dataset.job = id;
+  return row;
 }
 
 async function order(job, what, button) {
