@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands behind the Pocket that is shipped, in order; about nineteen hours on two cores. What was interrupted goes on
+# The commands behind the Pocket that is shipped, in order; about twenty-one hours on two cores. What was interrupted goes on
 # from its last checkpoint in .cache/training when that command is given again, and then those behind it, by hand. The minutes are those that the weights had;
 # what was changed on the way is in training/LOG.md.
 set -euo pipefail
@@ -85,6 +85,11 @@ wait
 rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt "$cache"/judge*.pt
 python -m training.transformer --minutes 24 --worker 0 --workers 2 --warm --mean ninth --guided &
 python -m training.transformer --minutes 24 --worker 1 --workers 2 --warm --mean ninth --guided
+wait
+# The eleventh is more of the same.
+rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
+python -m training.transformer --minutes 102 --worker 0 --workers 2 --warm --guided &
+python -m training.transformer --minutes 102 --worker 1 --workers 2 --warm --guided
 wait
 python -m training.judge --minutes 10 &
 python -m training.listener --minutes 7
