@@ -116,7 +116,7 @@ def test_extend_keeps_the_old_frames_and_grows(visit: Visit) -> None:
 
     visit.delete(clip.id)
     assert frames(visit, longer).shape[0] == longer.made.num_frames, "what grew from a clip stays"
-    with pytest.raises(StudioError, match="There is no clip"):
+    with pytest.raises(StudioError, match="This clip goes on from another one that was deleted"):
         visit.regenerate(longer.id)
 
 

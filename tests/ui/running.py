@@ -83,7 +83,10 @@ class Visitor:
 
     def open(self, address: str) -> None:
         """Go to the page and wait until it can be used."""
+        said = len(self.errors)
         self.page.goto(address)
+        # Gradio ends its streams as a page is left; one that was only just beginning complains of it.
+        self.errors[said:] = [error for error in self.errors[said:] if "AbortError: signal is aborted" not in error]
         self.expect_alive()
 
     def expect_alive(self) -> None:
