@@ -61,6 +61,7 @@ def visit(browser: Browser) -> Iterator[Callable[..., Visitor]]:
         context = browser.new_context(**options)  # type: ignore[arg-type]
         visitor = Visitor(context, context.new_page())
         visitor.page.on("request", lambda request: visitor.hosts.add(request.url.split("/")[2]))
+        visitor.watch_streams()
         visitor.page.on("pageerror", lambda error: visitor.errors.append(str(error)))
         visitor.page.on(
             "console",

@@ -13,7 +13,7 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Locator, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Request, expect
 
 from studio.ui import wording
 
@@ -80,14 +80,22 @@ class Visitor:
     page: Page
     hosts: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
+    streams: set[Request] = field(default_factory=set)
 
     def open(self, address: str) -> None:
         """Go to the page and wait until it can be used."""
-        said = len(self.errors)
+        # Left while an answer is still streamed to it, a page complains in its console.
+        until_s = time.monotonic() + 10
+        while self.streams and time.monotonic() < until_s:
+            self.page.wait_for_timeout(50)
         self.page.goto(address)
-        # Gradio ends its streams as a page is left; one that was only just beginning complains of it.
-        self.errors[said:] = [error for error in self.errors[said:] if "AbortError: signal is aborted" not in error]
         self.expect_alive()
+
+    def watch_streams(self) -> None:
+        """Keep in mind which answers of the queue are still on their way."""
+        self.page.on("request", lambda asked: self.streams.add(asked) if "/queue/data" in asked.url else None)
+        for ended in ("requestfinished", "requestfailed"):
+            self.page.on(ended, lambda asked: self.streams.discard(asked))
 
     def expect_alive(self) -> None:
         """The page has all its parts: before, a server that goes away leaves it with half of its own program."""
