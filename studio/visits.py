@@ -31,7 +31,7 @@ from studio.domain import (
 from studio.engine import grid
 from studio.engine.catalog import Catalog
 from studio.jobs import JobQueue
-from studio.media.apart import read_apart
+from studio.media.apart import picture_apart, recipe_apart
 from studio.media.picture import png_bytes
 from studio.media.video import last_frame
 from studio.settings import MEGABYTE, MEGAPIXEL, Settings
@@ -193,6 +193,22 @@ class Visit:
     def video_path(self, clip_id: str) -> Path:
         return self.library.files.clips / self.clip(clip_id).video
 
+    def recipe(self, path: str | Path) -> VideoRequest:
+        """The request that a clip's file tells of, whoever made it, as good as one that is submitted.
+
+        Its pictures are named only, and may be nobody's here.
+        """
+        told = recipe_apart(path) or {}
+        if not isinstance(told.get("prompt"), str):
+            raise StudioError(
+                "This file does not tell how it was made; only clips as Flipbook saved them do, "
+                "and a program that saves one anew may leave that out."
+            )
+        request = VideoRequest.from_dict(told)
+        request.check(self.models.card(request.model))
+        _check_texts(request)
+        return request
+
     def delete(self, clip_id: str) -> None:
         """Remove the clip, its files and the job that made it. Clips that grew from it stay."""
         self.library.delete(self.clip(clip_id))
@@ -217,7 +233,7 @@ class Visit:
     def keep_picture(self, path: str | Path) -> str:
         """Check an uploaded picture and store it upright; returns its name for `VideoRequest.picture`."""
         self._check_pictures()
-        png = read_apart(path, self.settings.max_picture_pixels, self.settings.max_upload_bytes)
+        png = picture_apart(path, self.settings.max_picture_pixels, self.settings.max_upload_bytes)
         return self.library.keep_picture(self.owner, png)
 
     def keep_last_frame(self, clip_id: str) -> str:
@@ -243,8 +259,7 @@ class Visit:
         if request.step_cache > self.settings.max_step_cache:
             most = self.settings.max_step_cache
             raise StudioError(f"A step cache may be {most:g} at most here; {request.step_cache:g} is more.")
-        _check_text("prompt", request.prompt)
-        _check_text("negative prompt", request.negative_prompt)
+        _check_texts(request)
         if request.parent is not None and not is_id(request.parent):
             raise StudioError(f"A parent is the id of a clip; not {shown(request.parent)}.")
         for picture in (request.picture, request.last_picture):
@@ -307,12 +322,13 @@ def _check_extension(request: VideoRequest, clip: Clip, card: ModelCard) -> None
         )
 
 
-def _check_text(name: str, text: str) -> None:
+def _check_texts(request: VideoRequest) -> None:
     """Text from JavaScript may hold half of a pair of code units, which no tokenizer takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise StudioError(f"Character {error.start + 1} of the {name} is broken: half of a pair.") from error
+    for name, text in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise StudioError(f"Character {error.start + 1} of the {name} is broken: half of a pair.") from error
 
 
 def _check_truth(name: str, value: object) -> None:

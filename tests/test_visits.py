@@ -7,10 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from studio.domain import EVERYONE, Clip, Done, Failed, Made, Phase, StudioError, VideoRequest
+from studio.media.provenance import recipe_json, tags
+from studio.media.video import Movie, write_video
 from studio.service import Studio
 from studio.settings import MEGABYTE, Settings
 from studio.store.runs import Run
@@ -242,6 +245,33 @@ def test_a_swept_clip_is_told_to_its_owner(hosted: Studio) -> None:
     anna.library.sweep_clips(keep_days=0, keep_bytes=30)
     assert [told.clips for told in anna.removals()] == [1]
     assert bert.removals() == []
+
+
+def test_a_file_from_outside_tells_a_request_or_why_it_does_not(visit: Visit, tmp_path: Path) -> None:
+    def told(request: VideoRequest, **more: Any) -> VideoRequest:
+        made_tags = replace(tags(request, {}), comment=recipe_json(request, more))
+        write_video(tmp_path / "clip.mp4", Movie(np.zeros((5, 64, 64, 3), np.uint8), 12.0), made_tags, lambda: False)
+        return visit.recipe(tmp_path / "clip.mp4")
+
+    anothers = replace(ASKED, picture="f" * 64 + ".png", picture_fit="pad", loras={"unknown": 0.5})
+    for request in (ASKED, anothers, replace(ASKED, extends="b" * 32)):
+        assert told(request, from_the_future=1) == request
+    for more, rule in (
+        ({"model": "sora"}, "There is no model 'sora'"),
+        ({"model": ["pocket"]}, "There is no model of type list"),
+        ({"prompt": None}, "This file does not tell how it was made"),
+        ({"prompt": "half \ud83d"}, "Character 6 of the prompt is broken"),
+        ({"seconds": 1e9}, "The length in seconds must be"),
+        ({"aspect_ratio": {}}, "The aspect ratio is one of"),
+        ({"seed": "<b>7</b>"}, "The seed must be"),
+        ({"loras": [1]}, "LoRAs are names with a weight each"),
+    ):
+        with pytest.raises(StudioError, match=rule):
+            told(ASKED, **more)
+    Image.new("RGB", (8, 8)).save(tmp_path / "picture.png")
+    for name in ("picture.png", "nowhere.mp4"):
+        with pytest.raises(StudioError, match="This file does not tell how it was made"):
+            visit.recipe(tmp_path / name)
 
 
 def test_health_names_nobody(hosted: Studio) -> None:

@@ -1,18 +1,21 @@
-"""Reads a picture from outside in a process of its own, with bounds on time and memory: none breaks the studio.
+"""Reads a file from outside in a process of its own, with bounds on time and memory: none breaks the studio.
 
-Knows nothing of pictures but that picture.py reads them.
+Knows nothing of pictures and of clips but that picture.py and provenance.py read them.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from threading import BoundedSemaphore
+from typing import Any
 
 from studio.domain import StudioError
 from studio.media.picture import MAX_BYTES, MAX_PIXELS, png_bytes, read_picture
+from studio.media.provenance import read_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED = 3
@@ -23,33 +26,38 @@ _turns = BoundedSemaphore(AT_ONCE)
 
 @dataclass(frozen=True)
 class Bounds:
-    """What reading one picture may take: 49 megapixels of 16-bit grey, the hungriest tried, took 1.3 GB."""
+    """What reading one file may take: 49 megapixels of 16-bit grey, the hungriest tried, took 1.3 GB."""
 
     seconds: float = 60.0
     memory_bytes: int = 2_000_000_000
 
 
-def read_apart(
+def picture_apart(
     path: str | Path, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES, bounds: Bounds | None = None
 ) -> bytes:
     """`read_picture` behind a wall: the picture as PNG. StudioError as there, and when it takes too much or crashes."""
-    bounds = bounds or Bounds()
-    values = (Path(path).resolve(), max_pixels, max_bytes, bounds.memory_bytes)
-    asked = [sys.executable, "-m", __name__, *map(str, values)]
+    return _apart("picture", path, bounds or Bounds(), max_pixels, max_bytes)
+
+
+def recipe_apart(path: str | Path, bounds: Bounds | None = None) -> dict[str, Any] | None:
+    """`read_recipe` behind a wall. StudioError when it takes too much or crashes."""
+    return json.loads(_apart("clip", path, bounds or Bounds()))
+
+
+def _apart(what: str, path: str | Path, bounds: Bounds, *values: int) -> bytes:
+    asked = [sys.executable, "-m", __name__, what, str(Path(path).resolve()), *map(str, (bounds.memory_bytes, *values))]
     try:
         with _turns:
             done = subprocess.run(asked, cwd=ROOT, capture_output=True, timeout=bounds.seconds, check=False)
     except subprocess.TimeoutExpired as error:
         raise StudioError(
-            f"Reading a picture may take {bounds.seconds:g} s at most; this one took longer. A smaller one may work."
+            f"Reading a {what} may take {bounds.seconds:g} s at most; this one took longer. A smaller one may work."
         ) from error
     if done.returncode == REFUSED:
         raise StudioError(done.stderr.decode("utf-8", "replace"))
     if done.returncode != 0:
-        raise StudioError(
-            "This picture broke the program that reads pictures, so it is not used; "
-            "saved anew by another program, as PNG or JPEG, it may work."
-        )
+        anew = "; saved anew by another program, as PNG or JPEG, it may work" if what == "picture" else ""
+        raise StudioError(f"This {what} broke the program that reads it, so it is not used{anew}.")
     return done.stdout
 
 
@@ -62,17 +70,20 @@ def _hold(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
-def _main(path: str, max_pixels: str, max_bytes: str, memory_bytes: str) -> int:
+def _main(what: str, path: str, memory_bytes: str, *values: str) -> int:
     _hold(int(memory_bytes))
     try:
-        png = png_bytes(read_picture(path, int(max_pixels), int(max_bytes)))
+        if what == "picture":
+            answer = png_bytes(read_picture(path, *map(int, values)))
+        else:
+            answer = json.dumps(read_recipe(Path(path))).encode()
     except MemoryError:
-        sys.stderr.write(f"Reading a picture may take {int(memory_bytes) // 10**6} MB of memory; this one takes more.")
+        sys.stderr.write(f"Reading a {what} may take {int(memory_bytes) // 10**6} MB of memory; this one takes more.")
         return REFUSED
     except StudioError as error:
         sys.stderr.buffer.write(str(error).encode("utf-8", "backslashreplace"))
         return REFUSED
-    sys.stdout.buffer.write(png)
+    sys.stdout.buffer.write(answer)
     return 0
 
 

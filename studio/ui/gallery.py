@@ -1,6 +1,7 @@
 """The gallery: the visitor's clips and, where there is one, the showcase; and what can be done with a clip.
 
-Its events are `again` (same, new, extend), `frame` and `reuse`; interface.py says what they change on the page.
+Its events are `again` (same, new, extend), `frame` and `reuse` (a clip's settings or a file's); interface.py says
+what they change on the page.
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from typing import Any
 
 import gradio as gr
 
-from studio.domain import NEW_SEED, Job, StudioError
+from studio.domain import NEW_SEED, Job, StudioError, VideoRequest
 from studio.service import Studio, Visit
 from studio.ui import present, wording
-from studio.ui.guard import a_drawn_id, a_truth, an_id, for_part
+from studio.ui.guard import a_drawn_id, a_truth, an_id, an_upload, for_part
 from studio.ui.parts import part
 
 PAGE = 24
@@ -64,6 +65,7 @@ def gallery(studio: Studio, is_private: bool, has_showcase: bool) -> gr.HTML:
         hints=wording.ACTION_HINTS,
         isPrivate=is_private,
         hasShowcase=has_showcase,
+        limit=studio.settings.max_upload_bytes // 1_000_000,
         extensions=present.extensions(studio.models()),
     )
 
@@ -80,6 +82,17 @@ def make_again(visit: Visit, details: dict[str, Any]) -> Job:
             return visit.extend(clip_id, details.get("seconds", 0.0), details.get("prompt", ""), job_id=job_id)
         case _:
             raise StudioError(wording.BAD_CALL)
+
+
+def settings_of(visit: Visit, details: dict[str, Any]) -> VideoRequest:
+    """What a `reuse` event asks to put into the form."""
+    if "file" not in details:
+        return visit.visible_clip(clip_of(details)).request
+    upload = an_upload(details["file"])
+    try:
+        return visit.recipe(upload)
+    finally:
+        upload.unlink(missing_ok=True)
 
 
 def clip_of(details: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from studio.service import Studio, Visit
 from studio.ui import present, wording
 from studio.ui.api import add_api
 from studio.ui.doorkeeper import Doorkeeper
-from studio.ui.gallery import clip_of, gallery, make_again
+from studio.ui.gallery import clip_of, gallery, make_again, settings_of
 from studio.ui.guard import on_act, refusal
 from studio.ui.health import health_route
 from studio.ui.make_tab import QUIET, MakeTab, TabPlan, choices, make_tab
@@ -96,7 +96,7 @@ def _links(has_sign_in: bool) -> list[tuple[str, str]]:
 
 
 def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tuple[Callable[..., Any], ...]:
-    """What the gallery's events do: make a clip again, use its last frame, use its settings."""
+    """What the gallery's events do: make a clip again, use its last frame, use its or a file's settings."""
 
     @on_act(studio)
     def again(visit: Visit, details: dict[str, Any]) -> dict[str, str]:
@@ -111,7 +111,7 @@ def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tupl
 
     @on_act(studio)
     def reuse(visit: Visit, details: dict[str, Any]) -> list[Any]:
-        request = visit.visible_clip(clip_of(details)).request
+        request = settings_of(visit, details)
         values = present.form_from_request(request)
         if request.picture is None:
             return [gr.Tabs(selected="text"), *text_tab.updates(values), *image_tab.updates({})]

@@ -1,4 +1,4 @@
-"""A picture is read in a process of its own: the same picture, the same sentences, and none can hurt the studio."""
+"""A file is read in a process of its own: the same picture, the same sentences, and none can hurt the studio."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studio.domain import StudioError
-from studio.media.apart import Bounds, read_apart
+from studio.domain import StudioError, VideoRequest
+from studio.media.apart import Bounds, picture_apart, recipe_apart
 from studio.media.picture import read_picture
+from studio.media.provenance import tags
+from studio.media.video import Movie, write_video
 
 
 @pytest.fixture
@@ -22,7 +24,7 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_it_is_the_same_picture(photo: Path) -> None:
-    with Image.open(io.BytesIO(read_apart(photo))) as read:
+    with Image.open(io.BytesIO(picture_apart(photo))) as read:
         assert np.array_equal(np.asarray(read), np.asarray(read_picture(photo)))
 
 
@@ -31,23 +33,33 @@ def test_it_says_the_same_of_what_is_none(photo: Path, tmp_path: Path) -> None:
     (tmp_path / "cut.jpg").write_bytes(photo.read_bytes()[:900])
     for name in ("text.png", "cut.jpg", "nowhere.png"):
         said = []
-        for read in (read_picture, read_apart):
+        for read in (read_picture, picture_apart):
             with pytest.raises(StudioError) as caught:
                 read(tmp_path / name)
             said.append(str(caught.value))
         assert said[0] == said[1]
     with pytest.raises(StudioError, match=r"0\.1 megapixels at most; this one has 0\.1"):
-        read_apart(photo, max_pixels=100_000)
+        picture_apart(photo, max_pixels=100_000)
 
 
 def test_time_has_a_limit(photo: Path) -> None:
     with pytest.raises(StudioError, match=r"may take 0\.01 s at most; this one took longer"):
-        read_apart(photo, bounds=Bounds(seconds=0.01))
+        picture_apart(photo, bounds=Bounds(seconds=0.01))
 
 
 def test_memory_has_a_limit(tmp_path: Path) -> None:
     Image.new("RGB", (6000, 6000)).save(tmp_path / "large.png")
     with pytest.raises(StudioError, match=r"memory; this one takes more|damaged or cut short|broke the program"):
-        read_apart(tmp_path / "large.png", bounds=Bounds(memory_bytes=150_000_000))
-    with Image.open(io.BytesIO(read_apart(tmp_path / "large.png"))) as read:
+        picture_apart(tmp_path / "large.png", bounds=Bounds(memory_bytes=150_000_000))
+    with Image.open(io.BytesIO(picture_apart(tmp_path / "large.png"))) as read:
         assert max(read.size) == 2048
+
+
+def test_a_clip_tells_its_recipe_and_another_file_tells_none(photo: Path, tmp_path: Path) -> None:
+    request = VideoRequest("a cat \u2603", seed=7, seconds=1.5)
+    movie = Movie(np.zeros((5, 64, 64, 3), np.uint8), 12.0)
+    write_video(tmp_path / "clip.mp4", movie, tags(request, {"steps_done": 4}), lambda: False)
+    assert VideoRequest.from_dict(recipe_apart(tmp_path / "clip.mp4") or {}) == request
+    assert recipe_apart(photo) is None
+    with pytest.raises(StudioError, match=r"Reading a clip may take 0\.01 s at most"):
+        recipe_apart(tmp_path / "clip.mp4", Bounds(seconds=0.01))

@@ -163,6 +163,29 @@ def test_last_frame_and_settings_go_back_into_the_form(own_app: App, visit: Visi
     expect(visitor.picture.locator(".fb-facts")).to_have_text("128 × 224 → 128 × 224")
 
 
+def test_a_clips_file_fills_the_form_that_it_was_made_with(own_app: App, visit: Visit) -> None:
+    visitor = visit(own_app.address)
+    visitor.quick()
+    visitor.page.get_by_role("radio", name="Tall 9:16").locator("visible=true").check()
+    visitor.make("a cat spins")
+    (seed,) = visitor.seeds()
+    with visitor.page.expect_download() as saved:
+        visitor.stage.get_by_text(wording.ACTIONS["download"], exact=True).click()
+    file = saved.value.path()
+    visitor.page.evaluate("localStorage.clear()")
+    visitor.open(own_app.address)
+    expect(visitor.prompt).to_have_value("")
+    chooser = visitor.page.get_by_label(wording.GALLERY_WORDS["fromFile"])
+    chooser.set_input_files({"name": "clip.mp4", "mimeType": "video/mp4", "buffer": file.read_bytes()})
+    expect(visitor.prompt).to_have_value("a cat spins")
+    expect(visitor.page.get_by_label("Seed", exact=True).locator("visible=true")).to_have_value(seed)
+    expect(visitor.page.get_by_role("radio", name="Tall 9:16").locator("visible=true")).to_be_checked()
+    expect(visitor.prompt).to_be_in_viewport()
+    chooser.set_input_files({"name": "notes.mp4", "mimeType": "video/mp4", "buffer": b"hello"})
+    expect(visitor.page.get_by_text("This file does not tell how it was made")).to_be_visible()
+    expect(visitor.prompt).to_have_value("a cat spins")
+
+
 def test_delete_asks_once(own_app: App, visit: Visit) -> None:
     visitor = visit(own_app.address)
     visitor.quick()

@@ -207,6 +207,38 @@ hear('act', ({ action, clip, yes }) => {
   else if (action === 'frame') trigger('frame', event);
   else if (action === 'reuse') trigger('reuse', event);
 });
+
+// A clip's file from anywhere, chosen or dropped here: the settings in it go into the form.
+async function reuseFile(chosen) {
+  if (!chosen) return;
+  const megabytes = chosen.size / 1e6;
+  if (megabytes > given.limit) {
+    note.textContent = words.fileLarge.replace('{limit}', given.limit).replace('{size}', Math.ceil(megabytes));
+    return;
+  }
+  try {
+    const { path } = await upload(chosen);
+    note.textContent = '';
+    trigger('reuse', { file: path, n: ++asked });
+  } catch {
+    note.textContent = words.fileFailed;
+  }
+}
+
+const file = find('.fb-from-file input');
+file.addEventListener('change', () => {
+  reuseFile(file.files[0]);
+  file.value = '';
+});
+for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
+  element.addEventListener(kind, (event) => {
+    if (!event.dataTransfer?.types.includes('Files')) return;
+    event.preventDefault();
+    find('.fb-from-file').classList.toggle('fb-over', kind === 'dragenter' || kind === 'dragover');
+    if (kind === 'drop') reuseFile(event.dataTransfer.files[0]);
+  });
+}
+
 hear('made', () => own.refresh());
 document.addEventListener('visibilitychange', () => !document.hidden && element.isConnected && open.refresh());
 if (showcase) dressTabs();
