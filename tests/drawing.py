@@ -93,7 +93,7 @@ class DrawingExecutor(OnPaper):
         task.latents.write_bytes(b"latents")
         if "unfinished" in words and not has_latents:
             raise Unfinished("The disk is full. What was denoised is kept, so the clip can be finished later.")
-        task.poster.write_bytes(poster_jpeg(frames))
+        task.poster.write_bytes(poster_jpeg(frames, b""))
         if words and words[0] in RAISES:
             task.target.write_bytes(b"half a file")
             raise RAISES[words[0]]()

@@ -13,6 +13,7 @@ from PIL import Image, ImageOps
 from studio.engine import grid
 from studio.engine.rows import POCKET
 from studio.media.poster import animated_webp
+from studio.media.provenance import xmp
 from studio.media.video import Movie
 from training import model
 from training.evaluate import RATIOS, TYPED_FIRST, Evaluation, held_out, plain_caption
@@ -36,9 +37,10 @@ def main() -> None:
     asked = Evaluation(model.POCKET, POCKET.default_steps, POCKET.default_guidance)
     scenarios = enumerate(held_out(PROMPTS))
     clips = [asked.make(plain_caption(scenario), RATIOS[k % len(RATIOS)], k).frames for k, scenario in scenarios]
-    sheet(clips).save(model.POCKET / "held-out.webp", quality=80)
+    mark = xmp(POCKET.name)
+    sheet(clips).save(model.POCKET / "held-out.webp", quality=80, xmp=mark)
     beside = np.concatenate([asked.make(prompt, RATIOS[0], 0).frames for prompt in TYPED_FIRST], 2)
-    animated_webp(Movie(beside, grid.POCKET.frame_rate), model.POCKET / "typed-first.webp")
+    animated_webp(Movie(beside, grid.POCKET.frame_rate), model.POCKET / "typed-first.webp", mark)
 
 
 if __name__ == "__main__":

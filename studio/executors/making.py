@@ -35,7 +35,7 @@ from studio.media import detail, fault
 from studio.media.join import join
 from studio.media.picture import fit, read_picture
 from studio.media.poster import poster_jpeg
-from studio.media.provenance import tags
+from studio.media.provenance import tags, xmp
 from studio.media.video import Movie, Tags, read_video, write_video
 
 log = logging.getLogger(__name__)
@@ -169,7 +169,7 @@ class Making:
                 made = self._made(latents, movie)
                 return tags(latents.request, {**facts_of(made), "clip": task.id})
 
-            task.poster.write_bytes(poster_jpeg(movie.frames))
+            task.poster.write_bytes(poster_jpeg(movie.frames, xmp(self.card.name)))
             write_video(task.target, movie, texts, lambda: self.orders() == "stop", begins_as=task.source)
             return made
 

@@ -26,7 +26,7 @@ from studio.executors.making import ADVICE, facts_of
 from studio.media import fault
 from studio.media.picture import fit, png_bytes, read_picture
 from studio.media.poster import poster_jpeg
-from studio.media.provenance import tags
+from studio.media.provenance import tags, xmp
 from studio.media.video import Movie, probe, read_video, write_video
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class RemoteExecutor:
         report(Progress("encoding"))
         movie = self._movie(task)
         made = self._made(task, movie, time.monotonic() - began_s)
-        task.poster.write_bytes(poster_jpeg(movie.frames))
+        task.poster.write_bytes(poster_jpeg(movie.frames, xmp(task.request.model)))
         texts = tags(task.request, {**facts_of(made), "clip": task.id})
         write_video(task.target, movie, texts, lambda: orders() == "stop")
         return made

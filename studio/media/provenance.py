@@ -1,10 +1,11 @@
-"""The recipe inside a clip's file: what made it, readable by any player as the `comment` tag, and back."""
+"""What a clip's file says of itself: that it is generated, for people and for programs, and its recipe, and back."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import quoteattr
 
 from studio.domain import StudioError, VideoRequest
 from studio.media.video import Tags, probe
@@ -12,6 +13,14 @@ from studio.media.video import Tags, probe
 GENERATOR = "Flipbook"
 DESCRIPTION = "AI-generated video made with Flipbook. The whole recipe is in the comment tag."
 TITLE_CHARS = 100
+# IPTC's word for what a model has made, which programs look for; https://cv.iptc.org/newscodes/digitalsourcetype/
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
+ xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool={tool}
+ Iptc4xmpExt:DigitalSourceType={source} Iptc4xmpExt:AISystemUsed={system}/>
+</rdf:RDF></x:xmpmeta><?xpacket end="r"?>"""
 
 
 def recipe_json(request: VideoRequest, extra: dict[str, Any]) -> str:
@@ -29,10 +38,16 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
     return recipe if is_ours else None
 
 
+def xmp(model: str) -> bytes:
+    """The packet that tells programs of a film or picture that this model has generated it."""
+    values = {"tool": GENERATOR, "source": SOURCE_TYPE, "system": model}
+    return _XMP.format(**{name: quoteattr(value) for name, value in values.items()}).encode()
+
+
 def tags(request: VideoRequest, facts: dict[str, Any]) -> Tags:
     """The texts for a clip's file; `facts` go into the recipe beside the request.
 
     The title is the prompt without what a tag cannot hold (zeros, half characters).
     """
     title = "".join(char for char in request.prompt if char.isprintable())[:TITLE_CHARS]
-    return Tags(title or GENERATOR, DESCRIPTION, recipe_json(request, facts))
+    return Tags(title or GENERATOR, DESCRIPTION, recipe_json(request, facts), xmp(request.model))

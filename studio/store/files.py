@@ -12,12 +12,15 @@ import re
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from studio.domain import NO_ROOM, StudioError, no_room_sentence, shown
 
 log = logging.getLogger(__name__)
 
+# Two files for each clip that was being published or deleted.
+MOST_LEFT = 20
 LATENTS_KEPT_S = 7 * 24 * 3600
 # Enough for the pages that one row's removal writes.
 SPARE_BYTES = 256 * 1024
@@ -121,17 +124,27 @@ class Files:
 
     def set_clips_aside(self) -> None:
         """Before a new database is used: clips that only a lost one knew must not be swept."""
-        if any(_CLIP_FILE.fullmatch(path.name) for path in self.clips.iterdir()):
-            aside = self.data_dir / f"clips-without-database-{time.time_ns()}"
-            try:
-                self.clips.rename(aside)
-                self.clips.mkdir()
-            except OSError as error:
-                raise StudioError(
-                    f"The clips in {self.clips} are of a database that is gone, and cannot be moved out of the way "
-                    f"({error.strerror}); please move them, or bring flipbook.db back."
-                ) from error
-            log.warning("The database is new but there were clips; they were moved to %s", aside)
+        self._set_aside(self._unlisted(set()))
+
+    def _unlisted(self, listed: set[str]) -> list[Path]:
+        return [path for path in self.clips.iterdir() if _CLIP_FILE.fullmatch(path.name) and path.name not in listed]
+
+    def _set_aside(self, paths: list[Path]) -> None:
+        if not paths:
+            return
+        aside = self.data_dir / f"clips-without-database-{time.time_ns()}"
+        try:
+            aside.mkdir()
+            for path in paths:
+                path.rename(aside / path.name)
+        except OSError as error:
+            with suppress(OSError):
+                aside.rmdir()  # stays where some could be moved
+            raise StudioError(
+                f"{len(paths)} files in {self.clips} are of clips that the database does not know, and cannot be moved "
+                f"out of the way ({error.strerror}); please move them, or bring their flipbook.db back."
+            ) from error
+        log.warning("The database does not know %d files of clips; they were moved to %s", len(paths), aside)
 
     def sweep_pictures(self, used: set[str], before_s: float = math.inf) -> None:
         """Remove the stored pictures but the `used` ones and those that were stored after that time."""
@@ -142,12 +155,16 @@ class Files:
     def sweep(self, listed: set[str], picture_names: set[str], with_latents: set[str]) -> set[str]:
         """Remove what nothing refers to: half-made files, unlisted clip files, unused pictures, old latents.
 
+        More clip files than a crash can leave are of another database, an older copy's say: they are set aside.
         Returns the ids of the jobs whose latents are there.
         """
         for path in self.tmp.iterdir():
             _remove(path)
-        for path in self.clips.iterdir():
-            if _CLIP_FILE.fullmatch(path.name) and path.name not in listed:
+        unlisted = self._unlisted(listed)
+        if len(unlisted) > MOST_LEFT:
+            self._set_aside(unlisted)
+        else:
+            for path in unlisted:
                 _remove(path)
         self.sweep_pictures(picture_names)
         kept = set()

@@ -41,7 +41,11 @@ class Library:
         self.pictures = Pictures(self._database)
         self.removals = Removals(self._database)
         self.runs = Runs(self._database)
-        self._recover()
+        try:
+            self._recover()
+        except BaseException:
+            self.close()
+            raise
 
     def publish(self, clip: Clip, run: Run | None = None) -> Clip:
         """Move the half-made files into the gallery, then list the clip and finish its job in one transaction.
@@ -65,17 +69,26 @@ class Library:
             raise
         return clip
 
-    def delete(self, clip: Clip) -> bool:
-        """Remove a clip's row, its job's and then its files; whether there was one. A crash leaves files to sweep."""
+    def delete(self, clip: Clip, swept: tuple[str, float] | None = None) -> bool:
+        """Remove a clip's row, its job's and then its files; whether there was one. A crash leaves files to sweep.
+
+        Of what is `swept`, for a reason at a time, its owner finds a note in `removals`.
+        """
         try:
-            was_there = self.clips.remove(clip.id)
+            was_there = self._unlist(clip, swept)
         except StudioError:
             # On a full disk not even a row can be removed without some room.
             self.files.give_spare()
-            was_there = self.clips.remove(clip.id)
+            was_there = self._unlist(clip, swept)
         self.files.remove(clip.video, clip.poster)
         self.files.keep_spare()
         return was_there
+
+    def _unlist(self, clip: Clip, swept: tuple[str, float] | None) -> bool:
+        with self._database.transaction():
+            if swept:
+                self.removals.add(clip.owner, *swept)
+            return self.clips.remove(clip.id)
 
     def keep_picture(self, owner: str, png: bytes) -> str:
         """Store a picture for its owner; returns its name."""
@@ -88,7 +101,8 @@ class Library:
 
         Favourites stay, and what a job is about to extend. Each owner finds a note of it in `removals`.
         """
-        before_s = time.time() - keep_days * 24 * 3600 if keep_days else None
+        now_s = time.time()
+        before_s = now_s - keep_days * 24 * 3600 if keep_days else None
         if before_s is None and not keep_bytes:
             return 0
         going_on = {row.request.extends for row in self.jobs.unfinished()}
@@ -97,10 +111,9 @@ class Library:
             for clip, reason in self.clips.overdue(before_s, keep_bytes or None)
             if clip.id not in going_on
         ]
-        for clip, _reason in overdue:
-            self.delete(clip)
-        for (owner, reason), clips in Counter((clip.owner, reason) for clip, reason in overdue).items():
-            self.removals.add(owner, clips, reason)
+        for clip, reason in overdue:
+            self.delete(clip, (reason, now_s))
+        for reason, clips in Counter(reason for _, reason in overdue).items():
             log.info("clips swept", extra={"clips": clips, "reason": reason})
         return len(overdue)
 
@@ -116,8 +129,15 @@ class Library:
 
     def _recover(self) -> None:
         listed: set[str] = set()
-        for clip in self.clips.all():
-            if (self.files.clips / clip.video).is_file():
+        clips = self.clips.all()
+        there = {clip.id for clip in clips if (self.files.clips / clip.video).is_file()}
+        if len(clips) > 1 and not there:
+            raise StudioError(
+                f"The gallery lists {len(clips)} clips, but none of their files lies in {self.files.clips}; is a disk "
+                "missing? Please bring them back. If they are gone for good, remove flipbook.db to begin anew."
+            )
+        for clip in clips:
+            if clip.id in there:
                 listed |= {clip.video, clip.poster}
             else:
                 self.clips.remove(clip.id)

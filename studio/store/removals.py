@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,12 +24,17 @@ class Removals:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, owner: str, clips: int, reason: str) -> None:
+    def add(self, owner: str, reason: str, removed_s: float) -> None:
+        """Note one clip more that was removed at that time."""
+        together = owner, reason, removed_s
         with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT INTO removals (owner, clips, reason, removed_s) VALUES (?, ?, ?, ?)",
-                (owner, clips, reason, time.time()),
+            known = connection.execute(
+                "UPDATE removals SET clips = clips + 1 WHERE owner = ? AND reason = ? AND removed_s = ?", together
             )
+            if not known.rowcount:
+                connection.execute(
+                    "INSERT INTO removals (owner, reason, removed_s, clips) VALUES (?, ?, ?, 1)", together
+                )
 
     def newest(self, owner: str, limit: int) -> list[Removal]:
         rows = self._database.rows("SELECT * FROM removals WHERE owner = ? ORDER BY number DESC LIMIT ?", owner, limit)

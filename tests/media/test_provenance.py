@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
+import av
 import numpy as np
 import pytest
 
 from studio.domain import VideoRequest
-from studio.media.provenance import DESCRIPTION, read_recipe, recipe_json, tags
+from studio.media.provenance import DESCRIPTION, SOURCE_TYPE, read_recipe, recipe_json, tags
 from studio.media.video import Movie, Tags, write_video
 
 FACTS = {"clip": "a" * 32, "width": 64, "height": 48, "num_frames": 5}
@@ -63,6 +66,19 @@ def test_the_texts_say_what_made_the_clip() -> None:
     assert made_tags.description == DESCRIPTION
     assert "AI-generated" in DESCRIPTION
     assert tags(VideoRequest("\n", picture="p"), FACTS).title == "Flipbook"
+
+
+def test_programs_read_that_it_is_generated_and_the_film_still_plays(tmp_path: Path) -> None:
+    hostile = replace(VideoRequest("a ghost"), model='wan"><&2')
+    write(tmp_path / "clip.mp4", tags(hostile, FACTS))
+    with av.open(str(tmp_path / "clip.mp4"), container_options={"export_xmp": "1"}) as container:
+        packet = container.metadata["xmp"]
+        assert len([*container.decode(video=0)]) == 5
+    described = ElementTree.fromstring(packet).find(".//{http://www.w3.org/1999/02/22-rdf-syntax-ns#}Description")
+    assert described is not None
+    iptc = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
+    assert described.get(iptc + "DigitalSourceType") == SOURCE_TYPE
+    assert described.get(iptc + "AISystemUsed") == hostile.model
 
 
 def test_the_recipe_is_compact_ascii() -> None:

@@ -211,6 +211,41 @@ def test_clips_without_a_database_stay_until_they_can_be_moved_aside(
     assert names(aside) == sorted([clip.poster, clip.video])
 
 
+def test_without_its_disk_a_gallery_is_not_forgotten(library: Library) -> None:
+    clips = [add_clip(library, number) for number in range(3)]
+    library.close()
+    folder = library.files.clips
+    folder.rename(folder.with_name("elsewhere"))
+    for _ in range(2):
+        with pytest.raises(StudioError, match="lists 3 clips, but none of their files"):
+            Library(library.files.data_dir)
+    folder.rmdir()
+    folder.with_name("elsewhere").rename(folder)
+    again = Library(library.files.data_dir)
+    assert again.clips.newest(10) == clips[::-1]
+    again.close()
+
+
+def test_with_an_older_database_newer_clips_are_set_aside(library: Library) -> None:
+    old = add_clip(library, 0)
+    library.close()
+    data_dir = library.files.data_dir
+    (data_dir / "flipbook.db").rename(data_dir / "copy")
+    later = Library(data_dir)
+    (data_dir / next(data_dir.glob("clips-without-database-*")) / old.video).rename(later.files.clips / old.video)
+    newer = [add_clip(later, number) for number in range(1, 12)]
+    later.close()
+    for leftover in data_dir.glob("flipbook.db*"):
+        leftover.unlink()
+    (data_dir / "copy").rename(data_dir / "flipbook.db")
+    again = Library(data_dir)
+    assert again.clips.newest(20) == [old]
+    assert names(again.files.clips) == [old.video]
+    aside = max(data_dir.glob("clips-without-database-*"))
+    assert names(aside) == sorted(name for clip in newer for name in (clip.video, clip.poster))
+    again.close()
+
+
 def test_when_publishing_fails_nothing_of_the_clip_remains(library: Library) -> None:
     clip = add_clip(library, 1)
     library.delete(clip)

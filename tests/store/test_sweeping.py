@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 
+import pytest
+
 from studio.domain import VideoRequest
 from studio.store.jobs import JobRow
 from studio.store.library import Library
@@ -40,6 +42,18 @@ def test_the_oldest_go_until_the_rest_fits(library: Library) -> None:
     assert [(told.clips, told.reason) for told in library.removals.newest("b", 5)] == [(2, "size")]
     assert [(told.clips, told.reason) for told in library.removals.newest("a", 5)] == [(1, "size")]
     assert library.sweep_clips(keep_days=0, keep_bytes=3 * one) == 0
+
+
+def test_what_went_before_something_failed_is_told(library: Library) -> None:
+    first, stuck, last = (add_clip(library, number) for number in range(3))
+    video = library.files.clips / stuck.video
+    video.unlink()
+    (video / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match=r"directory|permitted"):
+        library.sweep_clips(keep_days=1, keep_bytes=0)
+    assert library.clips.newest(10) == [last]
+    assert [told.clips for told in library.removals.newest("", 5)] == [2]
+    assert not (library.files.clips / first.video).exists()
 
 
 def test_a_new_clip_is_not_swept_for_room_that_favourites_take(library: Library) -> None:
