@@ -243,12 +243,11 @@ class JobQueue:
             try:
                 current = self._next()
                 if current:
-                    context = self._contexts.pop(current.job.id, None) or copy_context()
-                    Thread(target=context.run, args=(self._carry_out, current), name="job", daemon=True).start()
+                    self._start(current)
                     continue
             except Exception as error:
-                # Only the database can fail here (a full disk, say): try again later instead of spinning or dying.
-                log.exception("queue unreadable")
+                # The database (a full disk, say) or a new thread: try again later instead of spinning or dying.
+                log.exception("no job could be started")
                 with self._changed:
                     self._trouble = sentence_of(error, "while the next clip was to begin")
                     self._changed.wait_for(lambda: self._is_closing, RETRY_S)
@@ -257,6 +256,18 @@ class JobQueue:
             except Exception:
                 # What is done beside the jobs must not keep them from running.
                 log.exception("what is done between jobs failed")
+
+    def _start(self, current: _Current) -> None:
+        job_id = current.job.id
+        context = self._contexts.pop(job_id, None) or copy_context()
+        try:
+            Thread(target=context.run, args=(self._carry_out, current), name="job", daemon=True).start()
+        except BaseException:
+            with self._changed:
+                del self._running[job_id]
+                self._contexts[job_id] = context
+                self._unwritten[job_id] = Queued()
+            raise
 
     def _next(self) -> _Current | None:
         """Wait for a job and room for it, and take it; None when one has ended, or nothing happened for a while."""
@@ -312,7 +323,7 @@ class JobQueue:
         except Stopped:
             return Queued() if current.is_put_back else WasStopped()
         except Exception as error:  # noqa: BLE001 - the queue outlives every error of a job
-            return _failed(current.job, error)
+            return self._failed(current.job, error)
 
     def _publish(self, current: _Current, made: Made) -> JobState:
         job = current.job
@@ -324,7 +335,7 @@ class JobQueue:
             was_whole = made.steps_done == request.num_inference_steps and not made.changed and not request.step_cache
             self._library.publish(clip, Run.of(request, current.spent_s, made) if was_whole else None)
         except Exception as error:  # noqa: BLE001 - the queue outlives every error of a job
-            return replace(_failed(job, error), can_finish=self._library.files.latents(job.id).is_file())
+            return self._failed(job, error)
         return Done(clip.id)
 
     def _write(self, job_id: str, state: JobState) -> None:
@@ -357,9 +368,9 @@ class JobQueue:
         first, last = (files.picture(name) if name else None for name in (request.picture, request.last_picture))
         return Task(row.id, request, target, poster, files.latents(row.id), first, source, last)
 
-
-def _failed(job: JobRow, error: Exception) -> Failed:
-    """What the visitor is told of an error; the traceback of an unforeseen one goes to the log."""
-    if not isinstance(error, StudioError) or isinstance(error, Unfinished):
-        log.error("job failed", extra={"job": job.id}, exc_info=error)
-    return Failed(sentence_of(error, "while making this clip"), isinstance(error, Unfinished))
+    def _failed(self, job: JobRow, error: Exception) -> Failed:
+        """What the visitor is told of an error; the traceback of an unforeseen one goes to the log."""
+        if not isinstance(error, StudioError) or isinstance(error, Unfinished):
+            log.error("job failed", extra={"job": job.id}, exc_info=error)
+        can_finish = self._library.files.latents(job.id).is_file()
+        return Failed(sentence_of(error, "while making this clip"), can_finish)

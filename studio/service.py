@@ -126,7 +126,9 @@ class Studio:
         return self.settings.has_downloads and self.obstacle(card) == checkpoint.absence(card)
 
     def download(self, card: ModelCard) -> Download:
-        return self._downloads.state(card)
+        """How it stands with the fetching of its files; what came and was cleared away since is to be fetched anew."""
+        state = self._downloads.state(card)
+        return Download() if state.state == "done" and self.can_fetch(card) else state
 
     def look_up(self, name: str) -> ModelCard:
         """Ask the hub what the model's files take; StudioError where nobody may fetch it here."""

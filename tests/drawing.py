@@ -90,13 +90,13 @@ class DrawingExecutor(OnPaper):
         frames = np.stack([np.full((48, 64, 3), 10 * number, np.uint8) for number in range(5)])
         has_latents = task.latents.exists()
         steps = 3 if has_latents else self._steps(words, report, orders)
+        if words and words[0] in RAISES:
+            task.target.write_bytes(b"half a file")
+            raise RAISES[words[0]]()
         task.latents.write_bytes(b"latents")
         if "unfinished" in words and not has_latents:
             raise Unfinished("The disk is full. What was denoised is kept, so the clip can be finished later.")
         task.poster.write_bytes(poster_jpeg(frames, b""))
-        if words and words[0] in RAISES:
-            task.target.write_bytes(b"half a file")
-            raise RAISES[words[0]]()
         report(Progress("encoding"))
         write_video(task.target, Movie(frames, 12.0), Tags("", "", ""), lambda: orders() == "stop")
         return Made(64, 48, 5, 12.0, False, 0.1, steps_done=steps)

@@ -19,17 +19,18 @@ from threading import Event
 from tests.hub import answering
 
 LARGE_BYTES = 10_000
-COMMIT = "c0ffee" + "0" * 34
+COMMIT, NEWER = "c0ffee" + "0" * 34, "beef" + "0" * 36
 
 
 @dataclass
 class ModelHub:
-    """One model. Of a file longer than `hold_at` bytes no more is sent until `go`; `ranges` are what was asked for."""
+    """One model, of which a newer commit is there when it `has_moved`. Of a file longer than `hold_at` bytes no more is sent until `go`; `ranges` are what was asked for."""
 
     source: str
     files: dict[str, bytes]
     address: str = ""
     is_gated: bool = False
+    has_moved: bool = False
     hold_at: int | None = None
     go: Event = field(default_factory=Event)
     ranges: list[str] = field(default_factory=list)
@@ -62,7 +63,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif found and self.hub.is_gated:
             self._json(403, {"error": "Access is restricted."}, {"X-Error-Code": "GatedRepo"})
         elif found and found[1] in self.hub.files:
-            self._file(self.hub.files[found[1]])
+            self._file(self.hub.files[found[1]], NEWER if self.hub.has_moved and "/resolve/main/" in path else COMMIT)
         else:
             self._json(404, {"error": "Repository not found"}, {"X-Error-Code": "RepoNotFound"})
 
@@ -77,7 +78,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command == "GET":
             self.wfile.write(content)
 
-    def _file(self, content: bytes) -> None:
+    def _file(self, content: bytes, commit: str) -> None:
         begin = 0
         if asked := self.headers.get("Range"):
             self.hub.ranges.append(asked)
@@ -85,7 +86,7 @@ class _Handler(BaseHTTPRequestHandler):
         kind = "sha256" if len(content) > LARGE_BYTES else "sha1"
         self.send_response(206 if asked else 200)
         self.send_header("ETag", f'"{hashlib.new(kind, content).hexdigest()}"')
-        self.send_header("X-Repo-Commit", COMMIT)
+        self.send_header("X-Repo-Commit", commit)
         self.send_header("Content-Length", str(len(content) - begin))
         if asked:
             self.send_header("Content-Range", f"bytes {begin}-{len(content) - 1}/{len(content)}")

@@ -100,6 +100,31 @@ def test_a_model_is_sized_fetched_stopped_and_gone_on_with(
     assert names == {"model_index.json", "config.json", "diffusion_pytorch_model.safetensors"}
 
 
+def test_a_commit_meanwhile_does_not_part_the_index_from_the_weights(
+    hub_of: Callable[..., ModelHub], downloads: Downloads
+) -> None:
+    hub_of(FILES, has_moved=True)
+    downloads.fetch(CARD)
+    assert ended(downloads).state == "done"
+    assert is_here(CARD)
+
+
+def test_what_broke_in_the_cache_is_not_here(hub_of: Callable[..., ModelHub], downloads: Downloads, cache: Path) -> None:
+    shards = {"weight_map": {"layer": "diffusion_pytorch_model.safetensors"}}
+    name = "transformer/diffusion_pytorch_model.safetensors.index.json"
+    hub_of(FILES | {name: json.dumps(shards).encode()})
+    downloads.fetch(CARD)
+    ended(downloads)
+    (index,) = cache.rglob("snapshots/*/model_index.json")
+    listed = index.parent / name
+    for file, broken in ((listed, "{}"), (listed, '{"weight_map": []}'), (listed, ""), (index, "{"), (index, "[]")):
+        assert is_here(CARD)
+        whole = file.read_text()
+        file.write_text(broken)
+        assert not is_here(CARD)
+        file.write_text(whole)
+
+
 def test_a_part_that_went_bad_is_thrown_away(
     hub_of: Callable[..., ModelHub], downloads: Downloads, cache: Path
 ) -> None:

@@ -245,6 +245,44 @@ def test_a_clip_is_finished_from_its_latents(queue: JobQueue, library: Library) 
     assert not queue.finish(job_id)
 
 
+def test_what_hinders_the_finishing_does_not_cost_the_latents(
+    queue: JobQueue, library: Library, executor: DrawingExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job_id = submit(queue, "unfinished")
+    ended(queue, job_id)
+    with monkeypatch.context() as patched:
+        patched.setattr(executor, "run", lambda *_: (_ for _ in ()).throw(StudioError("It needs 8 GB; 3 are free.")))
+        assert queue.finish(job_id)
+        assert ended(queue, job_id).state == Failed("It needs 8 GB; 3 are free.", can_finish=True)
+    assert library.files.latents(job_id).is_file()
+    assert queue.finish(job_id)
+    assert ended(queue, job_id).state == Done(job_id)
+
+
+def test_a_thread_that_cannot_be_started_is_started_later(
+    queue: JobQueue, library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studio.jobs.RETRY_S", 0.2)
+    start, failed = Thread.start, []
+
+    def start_or_fail(thread: Thread) -> None:
+        if thread.name == "job" and len(failed) < 2:
+            failed.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", start_or_fail)
+    first, second = submit(queue, "a ghost"), submit(queue, "a cat")
+    wait_until(lambda: bool(failed))
+    assert ended(queue, first).state == Done(first)
+    assert ended(queue, second).state == Done(second)
+    assert len(failed) == 2
+    row = library.jobs.get(first)
+    assert row is not None
+    assert row.attempts == 1, "what never began is not one of the tries"
+    assert queue.trouble == ""
+
+
 def test_latents_go_with_their_job(queue: JobQueue, library: Library) -> None:
     for prompt in ("a ghost", "rule", "bug"):
         job_id = submit(queue, prompt)

@@ -67,16 +67,21 @@ def parts_of(index: dict[str, Any]) -> list[str]:
 
 
 def _is_whole(index: Path) -> bool:
-    """An interrupted download leaves some out."""
-    for part in parts_of(_read(index)):
-        files = {path.name for path in (index.parent / part).glob("*")}
-        weights = {name for name in files if name.endswith((".safetensors", ".bin"))}
-        for listed in (index.parent / part).glob("*.safetensors.index.json"):
-            weights = weights if {*_read(listed)["weight_map"].values()} <= files else set()
-        # Only models have a `config.json`: a tokenizer's and a scheduler's are called otherwise.
-        if not files or ("config.json" in files and not weights):
-            return False
-    return True
+    """An interrupted download leaves some out, or breaks off within a file."""
+    try:
+        return all(_is_part_whole(index.parent / part) for part in parts_of(_read(index)))
+    except StudioError:
+        return False
+
+
+def _is_part_whole(folder: Path) -> bool:
+    files = {path.name for path in folder.glob("*")}
+    weights = {name for name in files if name.endswith((".safetensors", ".bin"))}
+    for listed in folder.glob("*.safetensors.index.json"):
+        shards = _read(listed).get("weight_map")
+        weights = weights if isinstance(shards, dict) and {*shards.values()} <= files else set()
+    # Only models have a `config.json`: a tokenizer's and a scheduler's are called otherwise.
+    return bool(files) and ("config.json" not in files or bool(weights))
 
 
 def _index(source: str) -> Path | None:

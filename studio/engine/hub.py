@@ -124,13 +124,17 @@ def check_room(listing: Listing, spare_bytes: int) -> int:
 
 
 def fetch(listing: Listing) -> None:
-    """Bring all files here. The index comes last: until it is there, so is no model."""
+    """Bring all files here. Last comes the branch's name: until it is there, so is no model."""
     listing.blobs.mkdir(parents=True, exist_ok=True)
-    for file in sorted(listing.files, key=lambda file: file.name == INDEX):
+    for file in listing.files:
         if file.is_large and not (listing.blobs / file.etag).exists():
             _fetch_large(listing, file)
-        # Only of the branch's name does the hub's library remember which commit is here.
-        hf_hub_download(listing.source, file.name, revision=None if file.name == INDEX else listing.commit)
+        hf_hub_download(listing.source, file.name, revision=listing.commit)
+    # As the cache notes it for a branch's name, by which a model is loaded. An index that came by that name might be of
+    # a commit that is newer than the weights.
+    branch = listing.blobs.parent / "refs" / "main"
+    branch.parent.mkdir(exist_ok=True)
+    branch.write_text(listing.commit, encoding="utf-8")
 
 
 def _fetch_large(listing: Listing, file: File) -> None:
