@@ -24,7 +24,10 @@ COMMIT, NEWER = "c0ffee" + "0" * 34, "beef" + "0" * 36
 
 @dataclass
 class ModelHub:
-    """One model, of which a newer commit is there when it `has_moved`. Of a file longer than `hold_at` bytes no more is sent until `go`; `ranges` are what was asked for."""
+    """One model, of which a newer commit is there when it `has_moved`.
+
+    Of a file longer than `hold_at` bytes no more is sent until `go`; `ranges` are what was asked for.
+    """
 
     source: str
     files: dict[str, bytes]

@@ -109,7 +109,9 @@ def test_a_commit_meanwhile_does_not_part_the_index_from_the_weights(
     assert is_here(CARD)
 
 
-def test_what_broke_in_the_cache_is_not_here(hub_of: Callable[..., ModelHub], downloads: Downloads, cache: Path) -> None:
+def test_what_broke_in_the_cache_is_not_here(
+    hub_of: Callable[..., ModelHub], downloads: Downloads, cache: Path
+) -> None:
     shards = {"weight_map": {"layer": "diffusion_pytorch_model.safetensors"}}
     name = "transformer/diffusion_pytorch_model.safetensors.index.json"
     hub_of(FILES | {name: json.dumps(shards).encode()})
