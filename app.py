@@ -8,6 +8,9 @@ from importlib.util import find_spec
 
 # Gradio reads this once, when it is imported; without it the page's server calls home.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+# Gradio asks its own server whether it is up, which a company's proxy would not find.
+direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (direct, "127.0.0.1", "localhost")))
 
 from studio import logs
 from studio.domain import StudioError
@@ -36,7 +39,7 @@ def main() -> None:
             mcp_server=settings.mcp,
             prevent_thread_lock=True,
             quiet=True,
-            **launch_options(settings.max_upload_bytes),
+            **launch_options(settings),
             **access_options(studio),
         )
     except OSError:

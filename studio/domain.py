@@ -388,6 +388,7 @@ class Health:
     version: str
     model: str
     state: str
+    sentence: str
     device: str
     up_s: float
     running: int

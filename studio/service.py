@@ -188,6 +188,7 @@ class Studio:
             version=VERSION,
             model=self.models()[0].title,
             state=readiness.state,
+            sentence=readiness.sentence,
             device=self._executor.device(),
             up_s=time.monotonic() - self._opened_s,
             running=len(unfinished) - waiting,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -20,6 +21,8 @@ from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
 from studio.domain import ShouldStop, Stopped, StudioError
+
+log = logging.getLogger(__name__)
 
 AAC_FRAME = 1024
 AAC_BITS_PER_SECOND = 128_000
@@ -231,11 +234,13 @@ def _frames(path: Path) -> Iterator[np.ndarray]:
 
 
 def _opened(path: Path) -> InputContainer:
+    """Its failures may be read by anybody, and who knows a clip's file name may fetch it."""
     try:
         container = av.open(str(path))
     except (FFmpegError, OSError) as error:
-        raise StudioError(f"{path.name} cannot be read as a video ({error.strerror}).") from error
+        log.warning("%s cannot be read", path.name)
+        raise StudioError(f"This file cannot be read as a video ({error.strerror}).") from error
     if not container.streams.video:
         container.close()
-        raise StudioError(f"{path.name} holds no picture, so it is no video.")
+        raise StudioError("This file holds no picture, so it is no video.")
     return container

@@ -19,7 +19,7 @@ from studio.ui import wording
 from studio.ui.guard import an_upload, for_program
 from studio.ui.who import person_of, visit_of
 
-# Programs wait in threads of their own: as many as may, and none is taken from the page's visitors.
+# Programs wait in threads of their own, and none is taken from the page's visitors; who finds none waits for one.
 MAX_WAITING = 100
 LOOK_EVERY_S = 1.0
 
@@ -92,7 +92,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
             loras={} if loras is None else loras,
             step_cache=step_cache,
         )
-        file, recipe = await wait.for_clip(visit, visit.submit(wanted))
+        file, recipe = await wait.for_clip(visit, await to_thread.run_sync(visit.submit, wanted))
         return file, {**recipe, "visitor": visitor} if is_secret else recipe
 
     async def regenerate(
@@ -109,7 +109,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
             The new video file and its recipe.
         """
         visit = visit_of(studio, visitor, request)
-        return await wait.for_clip(visit, visit.regenerate(clip, seed))
+        return await wait.for_clip(visit, await to_thread.run_sync(visit.regenerate, clip, seed))
 
     async def extend(
         request: gr.Request, clip: str, seconds: float = card.default_seconds, prompt: str = "", visitor: str = ""
@@ -126,7 +126,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
             The longer video file and its recipe.
         """
         visit = visit_of(studio, visitor, request)
-        return await wait.for_clip(visit, visit.extend(clip, seconds, prompt))
+        return await wait.for_clip(visit, await to_thread.run_sync(visit.extend, clip, seconds, prompt))
 
     async def clips(request: gr.Request, limit: int = 50, visitor: str = "") -> list[dict[str, Any]]:
         """List the clips of the gallery, newest first.
@@ -138,7 +138,8 @@ def add_api(studio: Studio, is_private: bool) -> None:
         Returns:
             One recipe for each clip; `clip` is its id.
         """
-        return [clip.recipe() for clip in visit_of(studio, visitor, request).clips(limit)]
+        listed = await to_thread.run_sync(visit_of(studio, visitor, request).clips, limit)
+        return [clip.recipe() for clip in listed]
 
     async def models() -> list[dict[str, Any]]:
         """List the models, with what each can make.
@@ -147,7 +148,8 @@ def add_api(studio: Studio, is_private: bool) -> None:
             One entry for each model: name, title, licence, description, limits, defaults, what it can do, and the
             obstacle that keeps it from running here, empty where there is none.
         """
-        return [asdict(model) | {"obstacle": studio.obstacle(model)} for model in studio.models()]
+        obstacles = await to_thread.run_sync(lambda: [studio.obstacle(model) for model in studio.models()])
+        return [asdict(model) | {"obstacle": why} for model, why in zip(studio.models(), obstacles, strict=True)]
 
     for endpoint in (generate, regenerate, extend, clips, models):
         gr.api(for_program(endpoint), api_name=endpoint.__name__, concurrency_limit=None)

@@ -88,11 +88,7 @@ def settings_of(visit: Visit, details: dict[str, Any]) -> VideoRequest:
     """What a `reuse` event asks to put into the form."""
     if "file" not in details:
         return visit.visible_clip(clip_of(details)).request
-    upload = an_upload(details["file"])
-    try:
-        return visit.recipe(upload)
-    finally:
-        upload.unlink(missing_ok=True)
+    return visit.recipe(an_upload(details["file"]))
 
 
 def clip_of(details: dict[str, Any]) -> str:

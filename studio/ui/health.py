@@ -34,7 +34,7 @@ def health_route(studio: Studio, has_sign_in: bool) -> Route:
             return HTMLResponse(page_of(health, knows_errors), status, headers)
         values = asdict(health)
         if not knows_errors:
-            del values["errors"]
+            del values["errors"], values["sentence"]
         return JSONResponse(values, status, headers)
 
     return Route("/health", answer)
@@ -58,7 +58,7 @@ def page_of(health: Health, knows_errors: bool) -> str:
         "title": WORDS["title"],
         "back": WORDS["back"],
         "state": health.state,
-        "sentence": wording.HEALTH_STATES.get(health.state, health.state),
+        "sentence": _sentence(health, knows_errors),
         "errors_title": WORDS["errors"],
     }
     text = read("health-page.html")
@@ -66,6 +66,12 @@ def page_of(health: Health, knows_errors: bool) -> str:
         text = text.replace(f"[[{name}]]", html.escape(value))
     table = "".join(f"<dt>{html.escape(WORDS[name])}</dt><dd>{html.escape(value)}</dd>" for name, value in rows.items())
     return text.replace("[[rows]]", table).replace("[[errors]]", _errors(health, knows_errors))
+
+
+def _sentence(health: Health, knows_errors: bool) -> str:
+    """Why no clip can be made may name what failed."""
+    is_told = knows_errors and health.state != "ready"
+    return health.sentence if is_told else wording.HEALTH_STATES.get(health.state, health.state)
 
 
 def _errors(health: Health, knows_errors: bool) -> str:

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from studio.domain import StudioError
 from studio.service import Studio, Visit
+from studio.settings import Settings
 from studio.ui import present, wording
 from studio.ui.api import add_api
 from studio.ui.doorkeeper import Doorkeeper
@@ -24,6 +25,10 @@ from studio.ui.queue_panel import stage
 from studio.ui.theme import theme
 
 DELETE_UPLOADS_AFTER_S = 24 * 3600
+# Of Gradio's places for what is done at once; it has as many where nobody says otherwise.
+FOR_VISITORS = 40
+# Of events that wait for such a place. In a ZeroGPU Space Gradio would turn away all but one.
+MAX_EVENTS = 1000
 
 
 def build_interface(studio: Studio) -> gr.Blocks:
@@ -60,18 +65,23 @@ def build_interface(studio: Studio) -> gr.Blocks:
         ):
             filled.success(None, None, None, js="() => window.flipbookShowForm()", **QUIET)
         add_api(studio, is_private)
-    return page
+    return page.queue(max_size=MAX_EVENTS)
 
 
-def launch_options(max_upload_bytes: int) -> dict[str, Any]:
-    """How the page wants to be launched, wherever it is."""
+def launch_options(settings: Settings) -> dict[str, Any]:
+    """How the page wants to be launched, wherever it is.
+
+    A program that waits for its clip holds one of Gradio's places, and as many wait as the queue takes: there are so
+    many more, that the page's visitors always find some.
+    """
     return {
         "theme": theme(),
         "css_paths": stylesheets(),
         "css": f":root {{ --fb-logo: url('{logo()}'); }}",
         "js": read("page.js"),
         "favicon_path": LOGO,
-        "max_file_size": max_upload_bytes,
+        "max_file_size": settings.max_upload_bytes,
+        "max_threads": FOR_VISITORS + settings.max_queued,
         "footer_links": ["api", "settings"],
         "run_history": False,
         "enable_monitoring": False,

@@ -22,12 +22,8 @@ def picture_drop(studio: Studio, form: str, sizes: dict[str, tuple[int, int]], i
 
     @for_part(studio)
     def take_picture(visit: Visit, data: dict[str, Any]) -> dict[str, Any]:
-        upload = an_upload(data.get("path"))
-        try:
-            return view(visit, visit.keep_picture(upload))
-        finally:
-            # The studio has its own copy; Gradio's would lie in its temporary folder for ever.
-            upload.unlink(missing_ok=True)
+        # Gradio removes its copy in time. Another visitor's upload of the same picture is that very file.
+        return view(visit, visit.keep_picture(an_upload(data.get("path"))))
 
     return part(
         "picture",

@@ -186,7 +186,7 @@ HEALTH_STATES = {
     "starting": "The model is not loaded yet.",
     "loading": "The model is being loaded.",
     "ready": "All is well.",
-    "failed": "The model could not be loaded.",
+    "failed": "No clip can be made at present.",
 }
 JOB_STATES = {"queued": "waiting", "running": "running", "done": "done", "failed": "failed", "stopped": "stopped"}
 

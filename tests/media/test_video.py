@@ -288,7 +288,7 @@ def test_what_cannot_be_taken_over_is_encoded_again(tmp_path: Path, kind: str) -
 def test_what_is_no_video_is_said(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "clip.mp4"
     path.write_bytes(data)
-    with pytest.raises(StudioError, match=r"clip\.mp4 cannot be read as a video"):
+    with pytest.raises(StudioError, match="This file cannot be read as a video"):
         probe(path)
 
 

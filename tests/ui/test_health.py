@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from house import House, Program, new_visitor
 from playwright.sync_api import expect
-from running import Visitor
+from running import App, Visitor, free_port
 
 from studio.domain import Health, VideoRequest
 from studio.executors import Readiness
 from studio.ui import wording
 from studio.ui.health import page_of
+from tests.drawing import wait_until
 
 OpenHouse = Callable[..., House]
 HTML = "text/html,application/xhtml+xml"
-HEALTH = Health("1", "Pocket", "ready", "CPU", 3700.0, 1, 2, {"done": 3}, 10**6, 10**10, 7, ((0.0, "<b>bad</b>"),))
+FAILURES = ((0.0, "<b>bad</b>"),)
+HEALTH = Health("1", "Pocket", "ready", "Ready.", "CPU", 3700.0, 1, 2, {"done": 3}, 10**6, 10**10, 7, FAILURES)
 
 
 def test_health_is_json_for_programs_and_a_page_for_people(open_house: OpenHouse) -> None:
@@ -48,7 +51,21 @@ def test_a_failed_model_is_said_with_the_status(open_house: OpenHouse) -> None:
     assert program.ask("/health")[0] == 503
     status, page = program.ask("/health", accept=HTML)
     assert status == 503
-    assert wording.HEALTH_STATES["failed"] in page
+    assert "No weights." in page
+    program.close()
+
+
+def test_why_no_clip_is_made_is_said(open_house: OpenHouse) -> None:
+    house = open_house(auth=(("ann", "secret"),))
+    full = "There is no room left on the disk. Clips that wait will be made then."
+    house.executor.readiness = lambda: Readiness("failed", full)  # type: ignore[method-assign]
+    program = Program(house.address)
+    stranger_sees = program.ask("/health")[1] + program.ask("/health", accept=HTML)[1]
+    assert "no room" not in stranger_sees
+    assert wording.HEALTH_STATES["failed"] in stranger_sees
+    assert program.sign_in("ann", "secret") == 200
+    assert json.loads(program.ask("/health")[1])["sentence"] == full
+    assert full in program.ask("/health", accept=HTML)[1]
     program.close()
 
 
@@ -66,6 +83,19 @@ def test_errors_are_for_those_who_signed_in(open_house: OpenHouse) -> None:
     assert json.loads(program.ask("/health")[1])["errors"][0][1].startswith("The rule")
     assert "The rule" in program.ask("/health", accept=HTML)[1]
     program.close()
+
+
+def test_the_studio_starts_behind_a_proxy(tmp_path: Path) -> None:
+    """One that can't reach this very machine, as a company's."""
+    nowhere = "http://127.0.0.1:1"
+    proxies = dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy"), nowhere)
+    app = App(tmp_path / "data", free_port(), {**proxies, "WARM_UP": "0", "NO_PROXY": "intranet.example"})
+    app.start()
+    try:
+        wait_until(lambda: "is open at" in app.log)
+        assert "Traceback" not in app.log
+    finally:
+        app.kill()
 
 
 def test_every_value_is_escaped() -> None:

@@ -87,6 +87,8 @@ async function follow() {
       failures = 0;
     } catch {
       failures += 1;
+      // The studio may have been started again, and knows of no order then.
+      orders.clear();
       if (me === run) say((reply && reply.error) || (isLive ? words.offline : words.offlineIdle), '');
       if (await isSignedOut()) return void location.reload();
       await sleep(Math.min(8000, 500 * 2 ** failures));
