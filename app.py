@@ -39,7 +39,7 @@ def main() -> None:
             mcp_server=settings.mcp,
             prevent_thread_lock=True,
             quiet=True,
-            **launch_options(settings),
+            **launch_options(studio),
             **access_options(studio),
         )
     except OSError:

@@ -300,8 +300,7 @@ Orders = Callable[[], Order]
 
 
 @dataclass(frozen=True)
-class Queued:
-    pass
+class Queued: ...
 
 
 @dataclass(frozen=True)
@@ -324,8 +323,7 @@ class Failed:
 
 
 @dataclass(frozen=True)
-class WasStopped:
-    pass
+class WasStopped: ...
 
 
 JobState = Queued | Running | Done | Failed | WasStopped

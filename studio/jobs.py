@@ -127,10 +127,9 @@ class JobQueue:
         if self._dispatcher.is_alive():
             self._dispatcher.join()
 
-    @property
-    def workers(self) -> int:
-        """How many jobs may run at once; 0 while there is nobody to carry them out."""
-        return self._executor.workers
+    def line(self, model: str) -> Executor:
+        """Who carries out that model's jobs; those of others do not make it wait."""
+        return self._executor.line(model)
 
     @property
     def trouble(self) -> str:

@@ -11,6 +11,7 @@ import math
 import secrets
 import time
 import uuid
+from collections import Counter
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from pathlib import Path
@@ -48,7 +49,9 @@ REMOVALS_TOLD = 5
 
 @dataclass(frozen=True)
 class Outlook:
-    """A job's place among all that wait, 0 when it runs, and the seconds until its clip is there, None if unknown."""
+    """How a job stands: `position` among those that wait for the same, 0 when it runs; `remaining_s` until its clip is
+    there, None if unknown.
+    """
 
     position: int
     remaining_s: float | None
@@ -143,21 +146,23 @@ class Visit:
         """
         found: dict[str, Outlook] = {}
         runs: dict[str, list[Run]] = {}
-        # When each worker will be free, in seconds from now; a job that waits gets the first.
-        free_s = [0.0] * max(1, self.queue.workers)
-        place = 0
+        # Of each line when its workers will be free, in seconds from now, and how many wait; the next gets the first.
+        lines: dict[object, list[float]] = {}
+        places: Counter[object] = Counter()
         for job in self.queue.unfinished():
             model = job.request.model
+            line = self.queue.line(model)
+            free_s = lines.setdefault(line, [0.0] * max(1, line.workers))
             if model not in runs:
                 runs[model] = self.library.runs.newest(model, estimate.RUNS_LOOKED_AT)
             card, pace = self.models.find(model), self.queue.pace(job.id)
             left_s = estimate.remaining_s(job.request, card.grid, runs[model], pace) if card else None
             ends_s = heappop(free_s) + (math.inf if left_s is None else left_s)
             heappush(free_s, ends_s)
-            place += isinstance(job.state, Queued)
+            places[line] += isinstance(job.state, Queued)
             if job.owner == self.owner:
                 found[job.id] = Outlook(
-                    place if isinstance(job.state, Queued) else 0, ends_s if math.isfinite(ends_s) else None
+                    places[line] if isinstance(job.state, Queued) else 0, ends_s if math.isfinite(ends_s) else None
                 )
         return found
 

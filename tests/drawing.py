@@ -26,7 +26,7 @@ from studio.domain import (
     VideoRequest,
 )
 from studio.engine import catalog
-from studio.executors import Readiness
+from studio.executors import Executor, Readiness
 from studio.jobs import JobQueue
 from studio.media.poster import poster_jpeg
 from studio.media.video import Movie, Tags, write_video
@@ -46,6 +46,9 @@ class OnPaper:
     """What executors have in common that need no model."""
 
     workers = 1
+
+    def line(self, model: str) -> Executor:
+        return self
 
     def has_room(self, model: str, running: Collection[str]) -> bool:
         return len(running) < self.workers

@@ -27,11 +27,11 @@ def example(language: str) -> str:
 
 
 @pytest.fixture
-def address(studio: Any, settings: Any) -> Iterator[str]:
+def address(studio: Any) -> Iterator[str]:
     from studio.ui.interface import build_interface, launch_options  # late: importing gradio takes seconds
 
     page = build_interface(studio)
-    options = launch_options(settings)
+    options = launch_options(studio)
     _, address, _ = page.launch(server_name="127.0.0.1", prevent_thread_lock=True, quiet=True, **options)
     yield address.rstrip("/")
     page.close()

@@ -120,7 +120,7 @@ def test_a_job_without_room_for_its_model_holds_up_no_other(library: Library) ->
     waits = library.jobs.get(second)
     assert waits is not None
     assert waits.attempts == 0
-    assert queue.workers == 2, "of all models together"
+    assert (queue.line("pocket"), queue.line("large")) == (home, server)
     home.go.set()
     assert [ended(queue, job_id).state for job_id in (first, second)] == [Done(first), Done(second)]
     server.go.set()

@@ -12,12 +12,16 @@ import pytest
 from PIL import Image
 
 from studio.domain import EVERYONE, Clip, Done, Failed, Made, Phase, StudioError, VideoRequest
+from studio.engine.catalog import BUILT_IN
+from studio.executors.routing import RoutingExecutor
 from studio.media.provenance import recipe_json, tags
 from studio.media.video import Movie, write_video
 from studio.service import Studio
 from studio.settings import MEGABYTE, Settings
+from studio.store.library import Library
 from studio.store.runs import Run
 from studio.visits import Visit
+from tests.drawing import DrawingExecutor
 
 ANNA, BERT = "a" * 32, "b" * 32
 ASKED = VideoRequest("a ghost in the snow", seconds=1.0, num_inference_steps=2, seed=1)
@@ -155,6 +159,21 @@ def test_each_visitor_has_a_place_in_the_queue_and_the_queue_an_end(hosted: Stud
     with pytest.raises(StudioError, match="The queue holds 3 waiting clips at most and has 3"):
         hosted.visit("c" * 32).submit(ASKED)
     assert bert.outlook()[last.id].position == 3, "the place is that in the whole queue"
+
+
+def test_a_line_of_its_own_makes_the_others_wait_no_longer(library: Library, settings: Settings) -> None:
+    server = DrawingExecutor()
+    server.workers, server.obstacle = 8, lambda card: ""  # type: ignore[method-assign]
+    studio = Studio(settings, library, RoutingExecutor(DrawingExecutor(), {"wan-2.1-1.3b": server}), BUILT_IN)
+    visit = studio.visit()
+    library.runs.add(Run.of(ASKED, SPENT_S))
+    elsewhere = replace(ASKED, model="wan-2.1-1.3b", aspect_ratio="16:9", seconds=2.0, sound=False)
+    asked = [visit.submit(request) for request in (ASKED, elsewhere, ASKED, elsewhere, ASKED)]
+    outlook = [visit.outlook()[job.id] for job in asked]
+    assert [each.position for each in outlook] == [1, 1, 2, 2, 3]
+    own = [each.remaining_s for each in outlook if each.remaining_s is not None]
+    assert own == pytest.approx([own[0], 2 * own[0], 3 * own[0]])
+    studio.close()
 
 
 def test_pictures_a_day(hosted: Studio, tmp_path: Path) -> None:

@@ -26,6 +26,10 @@ class Executor(Protocol):
         """How many tasks may run at once; may change at any time, and 0 means that a task would wait."""
         ...
 
+    def line(self, model: str) -> Executor:
+        """Who carries out that model's tasks, one after the other: itself, or whom it hands them on to."""
+        ...
+
     def has_room(self, model: str, running: Collection[str]) -> bool:
         """Whether a task of that model could begin at once, beside tasks of the models that are `running`."""
         ...

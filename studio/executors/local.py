@@ -17,7 +17,7 @@ from studio.engine import catalog
 from studio.engine import device as devices
 from studio.engine.meter import Meter
 from studio.engine.pipeline import VideoPipeline
-from studio.executors import READY, Readiness
+from studio.executors import READY, Executor, Readiness
 from studio.executors.making import Making
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,9 @@ class LocalExecutor:
     def workers(self) -> int:
         """One, and one more when the pipeline is free already while its last clip is being written."""
         return 2 if self._written and (self._owned is None or self._owned.done()) else 1
+
+    def line(self, model: str) -> Executor:
+        return self
 
     def has_room(self, model: str, running: Collection[str]) -> bool:
         return len(running) < self.workers

@@ -22,7 +22,7 @@ from threading import Event as Flag
 from threading import Lock, Thread
 
 from studio.domain import Made, ModelCard, Order, Orders, Progress, Report, Stopped, StudioError, Task
-from studio.executors import READY, Readiness
+from studio.executors import READY, Executor, Readiness
 from studio.executors.making import finishing
 from studio.executors.parcel import (
     Cluster,
@@ -71,6 +71,9 @@ class RayExecutor:
     @property
     def workers(self) -> int:
         return self._staff.workers
+
+    def line(self, model: str) -> Executor:
+        return self
 
     def has_room(self, model: str, running: Collection[str]) -> bool:
         return len(running) < self.workers

@@ -21,7 +21,7 @@ from PIL import Image
 
 from studio.domain import Made, ModelCard, Orders, Progress, Report, Stopped, StudioError, Task
 from studio.engine import grid
-from studio.executors import READY, Readiness
+from studio.executors import READY, Executor, Readiness
 from studio.executors.making import ADVICE, facts_of
 from studio.media import fault
 from studio.media.picture import fit, png_bytes, read_picture
@@ -63,6 +63,9 @@ class RemoteExecutor:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.Client(base_url=address, headers=headers, timeout=WAIT)
         self._server = f"The server that makes {card.title}"
+
+    def line(self, model: str) -> Executor:
+        return self
 
     def has_room(self, model: str, running: Collection[str]) -> bool:
         return len(running) < self.workers

@@ -21,6 +21,9 @@ class RoutingExecutor:
     def workers(self) -> int:
         return sum(executor.workers for executor in self._all)
 
+    def line(self, model: str) -> Executor:
+        return self._of(model)
+
     def has_room(self, model: str, running: Collection[str]) -> bool:
         executor = self._of(model)
         return executor.has_room(model, [other for other in running if self._of(other) is executor])

@@ -72,6 +72,9 @@ class ZeroExecutor:
         self._gpu, self._expect = gpu, expect
         self._make_on_gpu = lend(duration=_duration)(self._make)
 
+    def line(self, model: str) -> Executor:
+        return self
+
     def has_room(self, model: str, running: Collection[str]) -> bool:
         return len(running) < self.workers
 

@@ -11,7 +11,6 @@ from starlette.middleware import Middleware
 
 from studio.domain import StudioError
 from studio.service import Studio, Visit
-from studio.settings import Settings
 from studio.ui import present, wording
 from studio.ui.api import add_api
 from studio.ui.doorkeeper import Doorkeeper
@@ -68,7 +67,7 @@ def build_interface(studio: Studio) -> gr.Blocks:
     return page.queue(max_size=MAX_EVENTS)
 
 
-def launch_options(settings: Settings) -> dict[str, Any]:
+def launch_options(studio: Studio) -> dict[str, Any]:
     """How the page wants to be launched, wherever it is.
 
     A program that waits for its clip holds one of Gradio's places, and as many wait as the queue takes: there are so
@@ -80,8 +79,8 @@ def launch_options(settings: Settings) -> dict[str, Any]:
         "css": f":root {{ --fb-logo: url('{logo()}'); }}",
         "js": read("page.js"),
         "favicon_path": LOGO,
-        "max_file_size": settings.max_upload_bytes,
-        "max_threads": FOR_VISITORS + settings.max_queued,
+        "max_file_size": studio.settings.max_upload_bytes,
+        "max_threads": FOR_VISITORS + studio.settings.max_queued,
         "footer_links": ["api", "settings"],
         "run_history": False,
         "enable_monitoring": False,

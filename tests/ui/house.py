@@ -60,7 +60,7 @@ def served(folder: Path, models: Catalog = BUILT_IN, **values: Any) -> Iterator[
     library, executor = Library(settings.data_dir), DrawingExecutor()
     studio = Studio(settings, library, executor, models)
     page = build_interface(studio)
-    options = launch_options(settings) | access_options(studio)
+    options = launch_options(studio) | access_options(studio)
     port = free_port()
     _, address, _ = page.launch(
         server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **options
