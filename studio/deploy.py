@@ -46,7 +46,10 @@ _NAME = re.compile(r"[A-Z][A-Z0-9_]*")
 
 @dataclass(frozen=True)
 class Space:
-    """What the Spacefile says. `torch` gives the requirement for a kind of hardware that can't run the usual one."""
+    """What the Spacefile says. `torch` gives the requirement for a kind of hardware that can't run the usual one.
+
+    `models` are those that are on the Space from its build on, by their ids on the hub.
+    """
 
     sdk: str
     hardware: str
@@ -54,6 +57,7 @@ class Space:
     volumes: tuple[dict[str, str], ...] = ()
     secrets: tuple[str, ...] = ()
     torch: dict[str, str] = field(default_factory=dict)
+    models: tuple[str, ...] = ()
 
 
 def read_spacefile(path: Path) -> Space:
@@ -73,7 +77,12 @@ def read_spacefile(path: Path) -> Space:
     secrets = values.get("secrets") or []
     if not isinstance(secrets, list) or not all(isinstance(name, str) and _NAME.fullmatch(name) for name in secrets):
         raise StudioError(f"The Spacefile's secrets must be names like AUTH, without values; they are {secrets!r}.")
-    return Space(sdk, hardware(values.get("hardware")), variables, _volumes(values), tuple(secrets), torch)
+    models = values.get("models") or []
+    if not isinstance(models, list) or not all(isinstance(name, str) and _REPO.fullmatch(name) for name in models):
+        raise StudioError(f"The Spacefile's models must be ids on the hub like owner/name; they are {models!r}.")
+    return Space(
+        sdk, hardware(values.get("hardware")), variables, _volumes(values), tuple(secrets), torch, tuple(models)
+    )
 
 
 def hardware(value: object) -> str:
@@ -118,6 +127,8 @@ class Plan:
             if path.is_file() and "__pycache__" not in path.parts:
                 files[path.relative_to(root).as_posix()] = path
         files["requirements.txt"] = _requirements(root / "requirements.txt", space)
+        if space.models:
+            files["README.md"] = _readme(root / "README.md", space)
         secrets = {name: environ[name] for name in space.secrets if environ.get(name, "").strip()}
         return cls(repo, space, files, secrets)
 
@@ -134,6 +145,7 @@ class Plan:
         for name in self.space.secrets:
             where = "from the environment" if name in self.secrets else "not set here, so it stays as it is"
             said.append(f"secret    {name} ({where})")
+        said += [f"model     {name}" for name in self.space.models]
         said.append(f"torch     {self.space.torch.get(self.space.hardware, 'as in requirements.txt')}")
         sizes = [len(of) if isinstance(of, bytes) else of.stat().st_size for of in self.files.values()]
         return [*said, f"files     {len(sizes)} with {sum(sizes) / 1e6:.1f} MB"]
@@ -146,6 +158,13 @@ def _requirements(path: Path, space: Space) -> bytes:
     if wanted:
         lines = [wanted if re.match(r"torch\b", line) else line for line in lines]
     return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _readme(path: Path, space: Space) -> bytes:
+    """README.md whose front matter has the hub bring the models when it builds the Space, and gives it time to start."""
+    front, end, rest = path.read_text(encoding="utf-8").partition("\n---\n")
+    own = {"preload_from_hub": list(space.models), "startup_duration_timeout": "1h"}
+    return f"{front}\n{yaml.safe_dump(own, sort_keys=False).rstrip()}{end}{rest}".encode()
 
 
 def deploy(plan: Plan, api: HfApi, say: Callable[[str], object] = print) -> str:

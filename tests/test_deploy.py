@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from studio.deploy import Plan, read_spacefile
 from studio.domain import StudioError
@@ -87,6 +88,21 @@ def test_a_space_that_rests_is_restarted(hub: Hub, stage: str) -> None:
     assert hub.asked.count("POST /api/spaces/me/flipbook/restart") == 1
 
 
+def test_models_are_on_the_space_from_its_build_on() -> None:
+    space = replace(read_spacefile(ROOT / "Spacefile"), models=("who/film", "who/other"))
+    plan = Plan.make("me/flipbook", space, ROOT, {})
+    assert {"model     who/film", "model     who/other"} <= set(plan.lines())
+    readme = plan.files["README.md"]
+    assert isinstance(readme, bytes)
+    own, ours = (
+        readme.decode().split("\n---\n", 1),
+        (ROOT / "README.md").read_text(encoding="utf-8").split("\n---\n", 1),
+    )
+    assert own[1] == ours[1]
+    told, usual = (yaml.safe_load(front.removeprefix("---\n")) for front, _ in (own, ours))
+    assert told == usual | {"preload_from_hub": ["who/film", "who/other"], "startup_duration_timeout": "1h"}
+
+
 def test_a_dry_run_asks_nobody(hub: Hub) -> None:
     ran = run(hub, "me/flipbook", "--dry-run", AUTH="ann:s3cret", HF_TOKEN="")
     assert ran.returncode == 0, ran.stderr
@@ -140,6 +156,10 @@ def test_a_space_that_does_not_start_is_said(hub: Hub) -> None:
         ("sdk: gradio\nhardware: h200", "The hardware must be one of cpu-basic, "),
         ("sdk: gradio\nvariables: {PORT: 7860}", "The Spacefile's variables must be names with texts, numbers in"),
         ("sdk: gradio\nhardware: cpu-basic\nsecrets: {A: b}", "The Spacefile's secrets must be names like AUTH"),
+        (
+            "sdk: gradio\nhardware: cpu-basic\nmodels: wan",
+            "The Spacefile's models must be ids on the hub like owner/name",
+        ),
         ("sdk: gradio\nhardware: cpu-basic\nvolumes: [{type: disk}]", "A volume in the Spacefile has type, source"),
         (
             "sdk: gradio\nhardware: cpu-basic\nvolumes: [{type: model, source: a, mount_path: /a}]",
