@@ -161,7 +161,7 @@ def _requirements(path: Path, space: Space) -> bytes:
 
 
 def _readme(path: Path, space: Space) -> bytes:
-    """README.md whose front matter has the hub bring the models when it builds the Space, and gives it time to start."""
+    """README.md whose front matter has the hub bring the models when it builds the Space, and gives that time."""
     front, end, rest = path.read_text(encoding="utf-8").partition("\n---\n")
     own = {"preload_from_hub": list(space.models), "startup_duration_timeout": "1h"}
     return f"{front}\n{yaml.safe_dump(own, sort_keys=False).rstrip()}{end}{rest}".encode()

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 UNKNOWN_S = 60.0
 # What is asked for beyond what past clips took, since a clip that is not done by then is lost.
 MARGIN, MARGIN_S = 1.2, 5.0
+# What `spaces` says of a clip that was broken off, most often for its time; and how much longer the next one gets.
+ABORTED, LONGER = "GPU task aborted", 2.0
 ASK_S = 0.1
 # Each has a process of its own and waits in the hub's own line, where a right to a GPU does not grow too old.
 AT_ONCE = 8
@@ -70,6 +72,7 @@ class ZeroExecutor:
     def __init__(self, gpu: Executor, lend: Lend, expect: Expect) -> None:
         """`lend` is `spaces.GPU`; it must be called before the page is launched. `expect` gives a clip's seconds."""
         self._gpu, self._expect = gpu, expect
+        self._too_short_s: dict[str, float] = {}  # by model, what was lent and did not do
         self._make_on_gpu = lend(duration=_duration)(self._make)
 
     def line(self, model: str) -> Executor:
@@ -95,6 +98,8 @@ class ZeroExecutor:
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
         expected_s = self._expect(task.request)
         seconds = UNKNOWN_S if expected_s is None else MARGIN * expected_s + MARGIN_S
+        # Of a clip that was broken off nothing is learned but that it takes longer.
+        seconds = max(seconds, LONGER * self._too_short_s.get(task.request.model, 0.0))
         with TemporaryDirectory(prefix="flipbook-") as folder, ThreadPoolExecutor(max_workers=1) as waiter:
             table = Table(Path(folder))
             # The thread gets this one's context, for in there is whose share of GPUs it is.
@@ -115,9 +120,17 @@ class ZeroExecutor:
             # What `spaces` itself raises is meant for the visitor: no GPU is free, or the day's share is used up.
             log.warning("no GPU", extra={"job": task.id}, exc_info=True)
             said = str(getattr(error, "message", "") or type(error).__name__).rstrip(".")
-            raise StudioError(f"No GPU made this clip: {said}.") from error
+            advice = ""
+            if said == ABORTED:
+                self._too_short_s[task.request.model] = seconds
+                advice = (
+                    f" It had {seconds:.0f} s of one; the next try asks for {LONGER * seconds:.0f} s. "
+                    "A shorter clip or fewer steps take less."
+                )
+            raise StudioError(f"No GPU made this clip: {said}.{advice}") from error
         if isinstance(outcome, Failed):
             raise outcome.error
+        self._too_short_s.pop(task.request.model, None)
         return outcome
 
     def _make(self, task: Task, table: Table, _seconds: float) -> Made | Failed:

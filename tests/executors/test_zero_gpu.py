@@ -35,8 +35,14 @@ from studio.executors.routing import RoutingExecutor
 from studio.executors.zero_gpu import ZeroExecutor
 from tests.drawing import DrawingExecutor
 
+class Mortal(DrawingExecutor):
+    def run(self, task, report, orders):
+        if "breaks off" in task.request.prompt:
+            os._exit(1)
+        return super().run(task, report, orders)
+
 folder = Path(sys.argv[1])
-processor, gpu = DrawingExecutor(), DrawingExecutor()
+processor, gpu = DrawingExecutor(), Mortal()
 lent = ZeroExecutor(gpu, spaces.GPU, lambda request: request.seconds)
 executor = RoutingExecutor(processor, {"large": lent})
 LocalContext.request.set(gr.Request(headers={"x-ip-token": sys.argv[2]}))
@@ -61,6 +67,9 @@ run("hold until kept", "large", order="keep")
 run("rule", "large")
 run("bug", "large")
 run("too long", "large", seconds=1000.0)
+run("breaks off", "large")
+run("after that", "large")
+run("and after that", "large")
 """
 
 
@@ -135,6 +144,10 @@ def test_what_needs_a_gpu_borrows_one_and_pocket_does_not(lender: Lender, tmp_pa
     assert found["bug"][0].startswith("ZeroDivisionError: ")
     assert found["too long"][0].startswith("StudioError: No GPU made this clip: ")
     assert "quota" in found["too long"][0]
-    assert [query.get("token") for query in lender.asked] == [TOKEN] * 6, "the visitor's own share is used"
-    assert float(lender.asked[0]["durationSeconds"]) >= 17, "10 s are expected, a fifth and 5 s are added"
-    assert lender.released == 5
+    assert "It had 17 s of one; the next try asks for 34 s." in found["breaks off"][0]
+    assert found["after that"][0] == found["and after that"][0] == 3
+    assert [query.get("token") for query in lender.asked] == [TOKEN] * 9, "the visitor's own share is used"
+    asked_s = [int(query["durationSeconds"]) for query in lender.asked]
+    assert asked_s[0] >= 17, "10 s are expected, a fifth and 5 s are added"
+    assert asked_s[-3:] == [asked_s[0], 2 * asked_s[0], asked_s[0]], "more after what was too short, until it does"
+    assert lender.released == 8
