@@ -199,9 +199,9 @@ class Visit:
         return self.library.files.clips / self.clip(clip_id).video
 
     def recipe(self, path: str | Path) -> VideoRequest:
-        """The request that a clip's file tells of, whoever made it, as good as one that is submitted.
+        """The request that a clip's file tells of, whoever made it, within its model's rules.
 
-        Its pictures are named only, and may be nobody's here.
+        Its pictures and LoRAs are named only, and may not be here.
         """
         told = recipe_apart(path) or {}
         if not isinstance(told.get("prompt"), str):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable
 from typing import Any
@@ -122,6 +123,8 @@ def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tupl
     def reuse(visit: Visit, details: dict[str, Any]) -> list[Any]:
         request = settings_of(visit, details)
         values = present.form_from_request(request)
+        for sentence in present.left_out(request, text_tab.fields):
+            gr.Info(html.escape(sentence, quote=False), title=wording.NAME)
         if request.picture is None:
             return [gr.Tabs(selected="text"), *text_tab.updates(values), *image_tab.updates({})]
         for field, name in (("picture", request.picture), ("last_picture", request.last_picture)):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -76,6 +76,15 @@ def form_from_request(request: VideoRequest) -> View:
         "step_cache": request.step_cache,
         **{LORA + name: weight for name, weight in request.loras.items()},
     }
+
+
+def left_out(request: VideoRequest, fields: Collection[str]) -> list[str]:
+    """What made the clip, but has no place among the form's `fields`; one sentence each."""
+    missing = [wording.lora(name) for name in request.loras if LORA + name not in fields]
+    if request.step_cache and "step_cache" not in fields:
+        missing.append(wording.STEP_CACHE)
+    told = [wording.no_place(missing)] if missing else []
+    return [*told, wording.OWN_PART] if request.extends else told
 
 
 def bounds(card: ModelCard) -> dict[str, View]:

@@ -82,6 +82,7 @@ NOT_UPLOADED = "Please send the file along with the call; a path or an address o
 # Shown under Gradio's own heading on its sign-in page.
 SIGN_IN = "Please sign in to see your clips and to make new ones."
 PICTURE_STAYS = "A picture that this clip was made from is not yours or no longer here; please choose one."
+OWN_PART = "This clip goes on from another one; the form makes only what it added, as a clip of its own."
 FIRST_RUN = "The first clip on this machine will show how long one takes."
 
 FOOTER_LINKS = {"health": "Health", "sign_out": "Sign out"}
@@ -273,6 +274,10 @@ def come(have_bytes: int, total_bytes: int, bytes_per_s: float) -> str:
 
 def no_extension(title: str) -> str:
     return f"{title} can't extend a clip."
+
+
+def no_place(settings: list[str]) -> str:
+    return f"This clip was made with settings that this studio does not offer: {', '.join(settings)}."
 
 
 def lora(name: str) -> str:

@@ -252,3 +252,16 @@ def test_the_form_follows_the_model() -> None:
             assert bounds[name]["minimum"] <= values[name]["value"] <= bounds[name]["maximum"]
         assert values["sound"]["value"] == bounds["sound"]["interactive"] == card.has_sound
         assert ("negative_prompt" in values) != card.has_negative_prompt
+
+
+def test_what_the_form_has_no_place_for_is_said() -> None:
+    plain = VideoRequest("a ghost")
+    assert present.left_out(plain, ("prompt",)) == []
+    rich = replace(plain, loras={"felt": 0.5, "ink": 1.0}, step_cache=0.1, extends="a" * 32)
+    fields = ("prompt", present.LORA + "ink")
+    missing, own_part = present.left_out(rich, fields)
+    assert "LoRA: felt" in missing
+    assert wording.STEP_CACHE in missing
+    assert "ink" not in missing
+    assert own_part == wording.OWN_PART
+    assert present.left_out(rich, (*fields, "step_cache", present.LORA + "felt")) == [wording.OWN_PART]
