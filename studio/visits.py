@@ -36,6 +36,7 @@ from studio.media.apart import picture_apart, recipe_apart
 from studio.media.picture import png_bytes
 from studio.media.video import last_frame
 from studio.settings import MEGABYTE, MEGAPIXEL, Settings
+from studio.store.clips import Sought
 from studio.store.files import is_id
 from studio.store.library import Library
 from studio.store.removals import Removal
@@ -45,6 +46,7 @@ log = logging.getLogger(__name__)
 
 MAX_LISTED = 1000
 REMOVALS_TOLD = 5
+MAX_SOUGHT_CHARS = 200
 
 
 @dataclass(frozen=True)
@@ -173,10 +175,17 @@ class Visit:
 
     # The gallery
 
-    def clips(self, limit: int = 50, before: int | None = None) -> list[Clip]:
-        """Newest first. `before` is the `number` of the last clip of the page before."""
+    def clips(
+        self, limit: int = 50, before: int | None = None, words: str = "", only_favourites: bool = False
+    ) -> list[Clip]:
+        """Newest first. `before` is the `number` of the last clip of the page before.
+
+        With `words`, those in whose prompts all of them are found.
+        """
         _check_page(limit, before)
-        return self.library.clips.newest(limit, before, self.owner)
+        _check_truth("favourite", only_favourites)
+        sought = Sought(_words(words), only_favourites)
+        return self.library.clips.newest(limit, before, self.owner, sought)
 
     def showcase(self, limit: int = 50, before: int | None = None) -> list[Clip]:
         """What visitors chose to show to everyone, newest first; StudioError where there is no showcase."""
@@ -334,6 +343,12 @@ def _check_texts(request: VideoRequest) -> None:
             text.encode()
         except UnicodeEncodeError as error:
             raise StudioError(f"Character {error.start + 1} of the {name} is broken: half of a pair.") from error
+
+
+def _words(text: object) -> tuple[str, ...]:
+    if not isinstance(text, str) or len(text) > MAX_SOUGHT_CHARS:
+        raise StudioError(f"What is looked for is text of {MAX_SOUGHT_CHARS} characters at most; not {shown(text)}.")
+    return tuple(text.encode("utf-8", "replace").decode().split())
 
 
 def _check_truth(name: str, value: object) -> None:

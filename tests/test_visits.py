@@ -293,6 +293,26 @@ def test_a_file_from_outside_tells_a_request_or_why_it_does_not(visit: Visit, tm
             visit.recipe(tmp_path / name)
 
 
+def test_clips_are_found_by_words_and_by_the_star(visit: Visit) -> None:
+    made = [
+        own_clip(visit, asked=replace(ASKED, prompt=prompt)) for prompt in ("A red Cat, 100 %", "a cat_fish", "a dög")
+    ]
+    red, fish, dog = (clip.id for clip in made)
+    for words, found in (
+        ("", [dog, fish, red]), ("  ", [dog, fish, red]), ("CAT", [fish, red]), ("cat red", [red]), ("%", [red]),
+        ("t_f", [fish]), ("dög", [dog]), ("zebra", []), ("' OR 1=1 --", []), ("\ud83d", []), ("cat zebra", []),
+    ):  # fmt: skip
+        assert [clip.id for clip in visit.clips(words=words)] == found, words
+    visit.favour(fish, True)
+    assert [clip.id for clip in visit.clips(only_favourites=True)] == [fish]
+    assert visit.clips(words="red", only_favourites=True) == []
+    assert [clip.id for clip in visit.clips(1, before=made[1].number, words="cat")] == [red]
+    with pytest.raises(StudioError, match="What is looked for is text of 200 characters at most"):
+        visit.clips(words="x" * 201)
+    with pytest.raises(StudioError, match="What is looked for is text"):
+        visit.clips(words=["cat"])  # type: ignore[arg-type]
+
+
 def test_health_names_nobody(hosted: Studio) -> None:
     anna = hosted.visit(ANNA)
     clip = own_clip(anna)

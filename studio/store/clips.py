@@ -5,13 +5,24 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from studio.domain import Clip, Made, VideoRequest
 from studio.store.database import Database
 
 # Who made a clip shall see it, however little room favourites leave.
 FRESH_S = 600
+
+
+@dataclass(frozen=True)
+class Sought:
+    """Which clips are looked for: those whose prompts hold all of these words or parts of words."""
+
+    words: tuple[str, ...] = ()
+    is_favourite: bool = False
+
+
+EVERYTHING = Sought()
 
 
 class Clips:
@@ -39,9 +50,17 @@ class Clips:
         row = self._database.row("SELECT rowid, * FROM clips WHERE id = ?", clip_id)
         return _clip(row) if row else None
 
-    def newest(self, limit: int, before: int | None = None, owner: str | None = None) -> list[Clip]:
+    def newest(
+        self, limit: int, before: int | None = None, owner: str | None = None, sought: Sought = EVERYTHING
+    ) -> list[Clip]:
         """Newest first, everybody's or one owner's; `before` is the `number` of the last clip of the page before."""
-        return self._newest(*_of(owner), limit, before)
+        condition, values = _of(owner)
+        if sought.is_favourite:
+            condition += " AND is_favourite"
+        for word in sought.words:
+            condition += " AND instr(lower(json_extract(request, '$.prompt')), lower(?))"
+            values += (word,)
+        return self._newest(condition, values, limit, before)
 
     def shown(self, limit: int, before: int | None = None) -> list[Clip]:
         """Those that their owners put into the showcase, newest first."""

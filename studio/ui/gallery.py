@@ -25,7 +25,7 @@ def gallery(studio: Studio, is_private: bool, has_showcase: bool) -> gr.HTML:
         before = data.get("before")
         match data.get("shelf", "own"):
             case "own":
-                clips = visit.clips(PAGE + 1, before)
+                clips = visit.clips(PAGE + 1, before, data.get("words", ""), data.get("favourites", False))
             case "showcase":
                 clips = visit.showcase(PAGE + 1, before)
             case _:

@@ -186,6 +186,29 @@ def test_a_clips_file_fills_the_form_that_it_was_made_with(own_app: App, visit: 
     expect(visitor.prompt).to_have_value("a cat spins")
 
 
+def test_clips_are_looked_for(own_app: App, visit: Visit) -> None:
+    visitor = visit(own_app.address)
+    looked_for = visitor.page.get_by_label(wording.GALLERY_WORDS["find"])
+    expect(looked_for).to_be_hidden()
+    visitor.quick()
+    for prompt in ("a cat spins", "a dog spins"):
+        visitor.make(prompt)
+    looked_for.fill("cat")
+    expect(visitor.cards).to_have_count(1)
+    expect(visitor.cards.first).to_contain_text("a cat spins")
+    looked_for.fill("zebra")
+    expect(visitor.page.get_by_text(wording.GALLERY_WORDS["noneFound"])).to_be_visible()
+    looked_for.fill("")
+    expect(visitor.cards).to_have_count(2)
+    visitor.cards.last.get_by_role("button", name=wording.GALLERY_WORDS["favourite"]).click()
+    only = visitor.page.get_by_label(wording.GALLERY_WORDS["onlyFavourites"])
+    only.check()
+    expect(visitor.cards).to_have_count(1)
+    expect(visitor.cards.first).to_contain_text("a cat spins")
+    only.uncheck()
+    expect(visitor.cards).to_have_count(2)
+
+
 def test_delete_asks_once(own_app: App, visit: Visit) -> None:
     visitor = visit(own_app.address)
     visitor.quick()

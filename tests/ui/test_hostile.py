@@ -30,7 +30,7 @@ VALUES: list[Any] = [
 FEW: list[Any] = [None, True, -1, float("nan"), "../../etc/passwd", SURROGATE, LONG, [], {}]
 KEYS = (
     "jobs", "job", "clip", "before", "shelf", "preview", "path", "keep", "yes", "seconds", "prompt",
-    "action", "model", "file",
+    "action", "model", "file", "words", "favourites",
 )  # fmt: skip
 TRACES = ("Traceback", 'File "', "Error:", "Exception", "/site-packages/")
 

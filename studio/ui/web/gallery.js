@@ -1,5 +1,6 @@
 // Shows the kept clips, newest first, posters only until one is played; owns what the visitor can do with a clip.
 const note = find('.fb-gallery-note');
+const finder = dressFinder();
 const own = shelf('own', words.empty);
 const showcase = given.hasShowcase ? shelf('showcase', words.emptyShowcase) : null;
 let open = own;
@@ -10,8 +11,11 @@ function shelf(name, empty) {
   const cards = new Map(); // clip id -> {clip, node}
   let oldest = null; // number of the last clip that was read page by page
 
+  // What comes for an earlier search is of no use any more.
   async function page(before) {
-    const reply = await ask('list_clips', { shelf: name, before });
+    const sought = name === 'own' ? finder.sought() : {};
+    const reply = await ask('list_clips', { shelf: name, before, ...sought });
+    if (name === 'own' && !finder.isStill(sought)) return null;
     if (reply && reply.clips) return reply;
     if (open.name === name) note.textContent = (reply && reply.error) || words.offline;
     return null;
@@ -62,9 +66,35 @@ function shelf(name, empty) {
     cards.delete(id);
   }
 
-  const tidy = () => (note.textContent = cards.size ? '' : empty);
+  function clear() {
+    for (const id of [...cards.keys()]) drop(id);
+    oldest = null;
+  }
+
+  function tidy() {
+    if (name === 'own') finder.show(cards.size > 0);
+    note.textContent = cards.size ? '' : name === 'own' && finder.isBusy() ? words.noneFound : empty;
+  }
   older.addEventListener('click', showOlder);
-  return { name, root, refresh, drop, put, tidy };
+  return { name, root, refresh, drop, put, tidy, clear };
+}
+
+// Words to look for among your clips, and whether only favourites are wanted; not to be seen where there are none.
+function dressFinder() {
+  const box = find('.fb-find'), text = find('[type=search]', box), starred = find('[type=checkbox]', box);
+  const sought = () => ({ words: text.value, favourites: starred.checked });
+  const isStill = (one) => one.words === text.value && one.favourites === starred.checked;
+  const isBusy = () => Boolean(text.value.trim()) || starred.checked;
+  async function look(waitMs) {
+    const mine = sought();
+    await sleep(waitMs);
+    if (!isStill(mine)) return;
+    own.clear();
+    own.refresh();
+  }
+  text.addEventListener('input', () => look(250));
+  starred.addEventListener('change', () => look(0));
+  return { sought, isStill, isBusy, show: (hasClips) => (box.hidden = !hasClips && !isBusy()) };
 }
 
 // Yours and the showcase as tabs, where there is a showcase.
