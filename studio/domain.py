@@ -275,7 +275,7 @@ class Made:
     """What an executor made of a task; sizes in pixels, rates per second, energy in watt-hours.
 
     `steps_done` is below the request's steps when the visitor stopped and kept. After a second try with
-    safer settings, `changed` holds those fields of the request and `note` says it to the visitor.
+    safer settings, `changed` holds those fields of the request and `note` says so; `weights` stands for the model's.
     """
 
     width: int
@@ -290,6 +290,7 @@ class Made:
     peak_memory_bytes: int = 0
     note: str = ""
     changed: dict[str, Any] = field(default_factory=dict)
+    weights: str = ""
 
 
 Report = Callable[[Progress], None]

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from studio import estimate
-from studio.domain import EVERYONE, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest
+from studio.domain import EVERYONE, Clip, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest
 from studio.downloads import Download, Downloads
 from studio.engine import catalog, checkpoint, memory
 from studio.engine.catalog import BUILT_IN, Advice, Catalog
@@ -171,6 +171,12 @@ class Studio:
         card = self._catalog.card(request.model)
         request.check(card)
         return estimate.expected(request, card.grid, self._library.runs.newest(request.model, estimate.RUNS_LOOKED_AT))
+
+    def has_changed(self, clip: Clip) -> bool:
+        """Whether the clip's model has other weights by now, so that the same request makes another film."""
+        card = self._catalog.find(clip.request.model)
+        now = checkpoint.fingerprint(card.source or self.settings.pocket_dir) if card else ""
+        return bool(clip.made.weights and now) and clip.made.weights != now
 
     # The house
 

@@ -72,6 +72,7 @@ def test_a_request_becomes_a_clip(studio: Studio, visit: Visit) -> None:
     assert recipe is not None
     assert VideoRequest.from_dict(recipe) == clip.request
     assert clip.recipe()["seed"] == 41
+    assert recipe["weights"] == clip.recipe()["weights"] == clip.made.weights != ""
     assert studio.readiness().state == "ready"
 
 

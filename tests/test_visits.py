@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from studio.domain import EVERYONE, Clip, Done, Failed, Made, Phase, StudioError, VideoRequest
-from studio.engine.catalog import BUILT_IN
+from studio.engine.catalog import BUILT_IN, POCKET_DIR
+from studio.engine.checkpoint import fingerprint
 from studio.executors.routing import RoutingExecutor
 from studio.media.provenance import recipe_json, tags
 from studio.media.video import Movie, write_video
@@ -330,6 +331,15 @@ def test_what_a_clip_will_take_is_learnt(studio: Studio, visit: Visit) -> None:
     assert guess.seconds == pytest.approx(2.4, rel=0.2)
     with pytest.raises(StudioError, match="The length in seconds"):
         studio.estimate(replace(ASKED, seconds=99.0))
+
+
+def test_a_clip_of_earlier_weights_is_known(studio: Studio) -> None:
+    now = fingerprint(POCKET_DIR)
+    for weights, model, has_changed in (
+        (now, "pocket", False), ("f" * 16, "pocket", True), ("", "pocket", False), ("f" * 16, "gone", False),
+    ):  # fmt: skip
+        clip = Clip("a" * 32, replace(ASKED, model=model), 1.0, replace(MADE, weights=weights), "", "")
+        assert studio.has_changed(clip) == has_changed, (weights, model)
 
 
 def test_whose_job_becomes_whose_clip(settings: Settings) -> None:

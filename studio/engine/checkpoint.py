@@ -6,9 +6,11 @@ say what no file of diffusers says: fields of its ModelCard, with those of `limi
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from huggingface_hub.errors import HFValidationError
 from studio.domain import ModelCard, StudioError
 from studio.engine.rows import GB, KIN
 
+LOOKED_AT = 2**16
 # What so small a model takes, any processor has.
 SMALL_BYTES = 2 * GB
 _OURS = ("title", "licence", "description", "default_seconds", "default_steps", "default_guidance", "arguments")
@@ -58,6 +61,28 @@ def is_here(card: ModelCard) -> bool:
 def absence(card: ModelCard) -> str:
     """What is said of a model whose files are not here."""
     return f"{card.title} is not on this machine yet; `hf download {card.source}` fetches it."
+
+
+def fingerprint(source: str | Path) -> str:
+    """Stands for the weights at `source`, 16 hexadecimal characters; empty where they aren't on this machine.
+
+    Of each file its size, beginning and end: gigabytes are not read, and weights that were trained on differ in these.
+    """
+    index = _index(str(source))
+    return _digest(index.parent) if index else ""
+
+
+@cache
+def _digest(folder: Path) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.safetensors")):
+        size = file.stat().st_size
+        digest.update(f"{file.relative_to(folder).as_posix()} {size}".encode())
+        with file.open("rb") as weights:
+            digest.update(weights.read(LOOKED_AT))
+            weights.seek(max(0, size - LOOKED_AT))
+            digest.update(weights.read())
+    return digest.hexdigest()[:16]
 
 
 def parts_of(index: dict[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ class Latents:
     """`picture` and `sound` as the model's family has them; None where the model makes no sound.
 
     `request` is the one that they were really made of, `num_frames` counts a clip's given frames too, `note` is what
-    the visitor should know of how they came about, and `spent` what they took.
+    the visitor should know of how they came about, `spent` what they took, and `weights` stands for what made them.
     """
 
     picture: Tensor
@@ -34,6 +34,7 @@ class Latents:
     steps_done: int
     note: str = ""
     spent: Spent = field(default_factory=Spent)
+    weights: str = ""
 
     @property
     def is_finite(self) -> bool:
@@ -54,6 +55,7 @@ class Latents:
             "steps_done": self.steps_done,
             "note": self.note,
             "spent": asdict(self.spent),
+            "weights": self.weights,
             "checksum": _checksum(tensors),
         }
         part = path.with_name(path.name + ".part")

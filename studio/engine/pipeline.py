@@ -20,6 +20,7 @@ from studio.engine import device as devices
 from studio.engine import grid, loras, memory
 from studio.engine.canvas import cut, fitted, on_canvas
 from studio.engine.catalog import BUILT_IN, POCKET_DIR, Catalog
+from studio.engine.checkpoint import fingerprint
 from studio.engine.device import Plan
 from studio.engine.families import Family, Shot, Sounding, cogvideox, hunyuan15, kandinsky6, ltx2, skyreels, wan
 from studio.engine.latents import Latents
@@ -77,6 +78,10 @@ class VideoPipeline:
 
     def is_loaded(self, model: str) -> bool:
         return self._card is not None and self._card.name == model
+
+    def weights(self, model: str) -> str:
+        """Stands for the weights that `model` has here."""
+        return fingerprint(self.catalog.card(model).source or self.pocket_dir)
 
     def load(self, model: str = "pocket") -> None:
         """Bring `model` into memory in place of another; does nothing when it is there.

@@ -88,6 +88,8 @@ class Making:
                 self.card, asked, self.history
             ):
                 raise Damaged("they are of another request")
+            if latents.weights != self.pipeline.weights(asked.model):
+                raise Damaged("they are of other weights")
         except Damaged as reason:
             log.warning("latents unusable", extra={"job": self.task.id, "reason": str(reason)})
             return None
@@ -99,7 +101,8 @@ class Making:
         latents = self._with_room(lambda: self.pipeline.denoise(request, self.report, self.orders, *given))
         if self.leaner and self.pipeline.plan and self.pipeline.plan.mode not in memory.SAME_FRAMES:
             self.leaner = f"{LEANER}; its frames differ from those of the full plan."
-        latents = replace(latents, note=note, spent=self.meter.spent(self.before))
+        made_by = self.pipeline.weights(request.model)
+        latents = replace(latents, note=note, spent=self.meter.spent(self.before), weights=made_by)
         try:
             latents.save(self.task.latents)
         except OSError:
@@ -189,6 +192,7 @@ class Making:
             peak_memory_bytes=spent.peak_memory_bytes,
             note=" ".join(filter(None, (latents.note, self.leaner))),
             changed=_changed(self.task.request, latents.request),
+            weights=latents.weights,
         )
 
 
@@ -219,7 +223,7 @@ def facts_of(made: Made) -> dict[str, Any]:
     }
     if made.energy_wh:
         facts |= {"energy_wh": made.energy_wh, "energy_is_measured": made.is_energy_measured}
-    return {**facts, "note": made.note} if made.note else facts
+    return facts | {name: text for name, text in (("weights", made.weights), ("note", made.note)) if text}
 
 
 def _safer(request: VideoRequest, card: ModelCard) -> VideoRequest:

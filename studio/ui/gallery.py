@@ -31,7 +31,7 @@ def gallery(studio: Studio, is_private: bool, has_showcase: bool) -> gr.HTML:
             case _:
                 raise StudioError(wording.BAD_CALL)
         answer: dict[str, Any] = {
-            "clips": [present.clip_view(clip, studio.clips_dir) for clip in clips[:PAGE]],
+            "clips": [present.clip_view(clip, studio.clips_dir, studio.has_changed(clip)) for clip in clips[:PAGE]],
             "more": len(clips) > PAGE,
         }
         if before is None:

@@ -239,8 +239,11 @@ def _progress_view(progress: Progress, remaining_s: float | None, shown_preview:
     return view
 
 
-def clip_view(clip: Clip, clips_dir: Path) -> View:
-    """What a card shows of one clip; `video` and `poster` are addresses relative to the page."""
+def clip_view(clip: Clip, clips_dir: Path, has_changed: bool = False) -> View:
+    """What a card shows of one clip; `video` and `poster` are addresses relative to the page.
+
+    `has_changed`: its model has other weights by now.
+    """
     made = clip.made
     seconds = made.num_frames / made.frame_rate
     steps = clip.request.num_inference_steps
@@ -264,7 +267,7 @@ def clip_view(clip: Clip, clips_dir: Path) -> View:
         "height": made.height,
         "length": f"{seconds:.1f} s",
         "facts": _joined(*facts),
-        "note": made.note,
+        "note": " ".join(filter(None, (made.note, wording.CHANGED if has_changed else ""))),
         "created": clip.created_s,
         "is_favourite": clip.is_favourite,
         "is_shown": clip.is_shown,

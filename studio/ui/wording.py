@@ -82,6 +82,7 @@ NOT_UPLOADED = "Please send the file along with the call; a path or an address o
 # Shown under Gradio's own heading on its sign-in page.
 SIGN_IN = "Please sign in to see your clips and to make new ones."
 PICTURE_STAYS = "A picture that this clip was made from is not yours or no longer here; please choose one."
+CHANGED = "Its model has learned since: the same again will be another film."
 OWN_PART = "This clip goes on from another one; the form makes only what it added, as a clip of its own."
 FIRST_RUN = "The first clip on this machine will show how long one takes."
 

@@ -11,7 +11,7 @@ import pytest
 from studio.domain import StudioError
 from studio.engine import rows
 from studio.engine.catalog import Catalog
-from studio.engine.checkpoint import card_of
+from studio.engine.checkpoint import card_of, fingerprint
 from studio.engine.pipeline import VideoPipeline
 
 
@@ -65,6 +65,21 @@ def test_a_class_of_no_known_family_is_named_beside_the_known(tmp_path: Path) ->
 def test_what_is_not_here_is_said_with_the_way_to_fetch_it(source: str) -> None:
     with pytest.raises(StudioError, match="hf download"):
         card_of(source)
+
+
+def test_weights_are_known_by_their_fingerprint_wherever_they_lie(tmp_path: Path) -> None:
+    found = []
+    for number, end in enumerate((b"same", b"same", b"else", b"longer")):
+        parent = tmp_path / str(number)
+        parent.mkdir()
+        model = Path(folder(parent, _class_name="WanPipeline"))
+        (model / "transformer").mkdir()
+        (model / "transformer" / "weights.safetensors").write_bytes(bytes(300_000) + end)
+        found.append(fingerprint(str(model)))
+    assert found[0] == found[1]
+    assert len({*found}) == 3
+    assert all(len(one) == 16 for one in found)
+    assert fingerprint("nobody/has-this") == ""
 
 
 def test_two_models_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -143,6 +143,16 @@ def test_where_latents_cannot_be_kept_the_clip_is_made_all_the_same(
     assert "latents not kept" in caplog.text
 
 
+def test_latents_of_other_weights_are_made_again(executor: LocalExecutor, tmp_path: Path) -> None:
+    calm, asked, seen = task(tmp_path / "calm"), task(tmp_path / "asked"), []
+    run(executor, calm)
+    kept = making.Latents.load(calm.latents)
+    assert len(kept.weights) == 16
+    replace(kept, weights="f" * 16).save(asked.latents)
+    run(executor, asked, seen)
+    assert "denoising" in [p.phase for p in seen]
+
+
 @pytest.mark.parametrize("damage", ["cut short", "of another request"])
 def test_latents_that_cannot_be_used_are_made_again(
     executor: LocalExecutor, tmp_path: Path, damage: str, caplog: pytest.LogCaptureFixture

@@ -147,6 +147,8 @@ def test_clip_shows_what_it_took_and_what_became_of_it(tmp_path: Path) -> None:
     view = present.clip_view(Clip(ID, asked, 1000.0, made, "a.mp4", "a.jpg"), tmp_path)
     assert view["facts"].endswith("made in 3 s · 0.021 Wh (estimated) · stopped at step 6 of 16")
     assert view["note"] == "It was made smaller."
+    changed = present.clip_view(Clip(ID, asked, 1000.0, made, "a.mp4", "a.jpg"), tmp_path, has_changed=True)
+    assert changed["note"] == f"It was made smaller. {wording.CHANGED}"
     whole = replace(made, steps_done=16, is_energy_measured=True)
     view = present.clip_view(Clip(ID, asked, 1000.0, whole, "a.mp4", "a.jpg"), tmp_path)
     assert view["facts"].endswith("made in 3 s · 0.021 Wh (measured)")
