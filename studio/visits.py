@@ -34,7 +34,7 @@ from studio.engine.catalog import Catalog
 from studio.jobs import JobQueue
 from studio.media.apart import picture_apart, recipe_apart
 from studio.media.picture import png_bytes
-from studio.media.video import last_frame
+from studio.media.video import frame_at
 from studio.settings import MEGABYTE, MEGAPIXEL, Settings
 from studio.store.clips import Sought
 from studio.store.files import is_id
@@ -250,10 +250,14 @@ class Visit:
         png = picture_apart(path, self.settings.max_picture_pixels, self.settings.max_upload_bytes)
         return self.library.keep_picture(self.owner, png)
 
-    def keep_last_frame(self, clip_id: str) -> str:
-        """Store the clip's last frame without loss; returns its name for `VideoRequest.picture`."""
+    def keep_frame(self, clip_id: str, at_s: float | None = None) -> str:
+        """Store the clip's frame at that time, or its last, as it is; returns its name for `VideoRequest.picture`."""
         self._check_pictures()
-        return self.library.keep_picture(self.owner, png_bytes(last_frame(self.video_path(clip_id))))
+        is_time = at_s is None or (isinstance(at_s, int | float) and not isinstance(at_s, bool) and at_s >= 0)
+        if not is_time:
+            raise StudioError(f"The time of a frame is a number of seconds from 0; not {shown(at_s)}.")
+        frame = frame_at(self.video_path(clip_id), math.inf if at_s is None else at_s)
+        return self.library.keep_picture(self.owner, png_bytes(frame))
 
     def picture_path(self, name: str) -> Path:
         path = self.library.files.picture(name)

@@ -148,7 +148,7 @@ def test_what_is_within_the_limits_is_taken(visit: Visit, request: VideoRequest)
 def test_whatever_a_visitor_names_is_found_or_refused(visit: Visit, value: Any, other: Any) -> None:
     for ask in (
         visit.job, visit.clip, visit.visible_clip, visit.picture_path, visit.video_path, visit.cancel,
-        visit.finish, visit.keep_last_frame,
+        visit.finish, visit.keep_frame,
     ):  # fmt: skip
         assert is_refused(ask, value), f"{ask} took it"
     assert is_refused(visit.regenerate, value, other)

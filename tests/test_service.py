@@ -138,10 +138,12 @@ def test_extending_has_a_limit(studio: Studio, visit: Visit) -> None:
 
 def test_the_last_frame_is_kept_without_loss_and_starts_a_clip(visit: Visit) -> None:
     clip = made(visit, visit.submit(ASKED))
-    name = visit.keep_last_frame(clip.id)
+    name = visit.keep_frame(clip.id)
     with Image.open(visit.picture_path(name)) as picture:
         assert np.array_equal(np.asarray(picture), frames(visit, clip)[-1])
-    assert visit.keep_last_frame(clip.id) == name
+    assert visit.keep_frame(clip.id) == name != visit.keep_frame(clip.id, 0.3)
+    with pytest.raises(StudioError, match="The time of a frame is a number of seconds from 0; not -1"):
+        visit.keep_frame(clip.id, -1)
     assert made(visit, visit.submit(replace(ASKED, prompt="", picture=name))).request.picture == name
 
 
@@ -269,7 +271,7 @@ CALLS: list[Callable[[Visit, Any], object]] = [
     lambda visit, value: visit.delete(value),
     lambda visit, value: visit.regenerate(value),
     lambda visit, value: visit.extend(value, 1.0),
-    lambda visit, value: visit.keep_last_frame(value),
+    lambda visit, value: visit.keep_frame(value),
     lambda visit, value: visit.picture_path(value),
 ]
 

@@ -81,7 +81,7 @@ CLIP_CALLS: list[Callable[[Visit, str], object]] = [
     lambda visit, clip: visit.regenerate(clip),
     lambda visit, clip: visit.extend(clip, 1.0),
     lambda visit, clip: visit.submit(replace(ASKED, extends=clip)),
-    lambda visit, clip: visit.keep_last_frame(clip),
+    lambda visit, clip: visit.keep_frame(clip),
 ]
 JOB_CALLS: list[Callable[[Visit, str], object]] = [
     lambda visit, job: visit.job(job),
@@ -184,7 +184,7 @@ def test_pictures_a_day(hosted: Studio, tmp_path: Path) -> None:
     for number in range(2):
         anna.keep_picture(tmp_path / f"{number}.png")
     clip = own_clip(anna)
-    for one_more in (lambda: anna.keep_picture(tmp_path / "2.png"), lambda: anna.keep_last_frame(clip.id)):
+    for one_more in (lambda: anna.keep_picture(tmp_path / "2.png"), lambda: anna.keep_frame(clip.id)):
         with pytest.raises(StudioError, match="2 pictures and last frames a day at most and have chosen 2"):
             one_more()
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import logging
+import math
 import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import takewhile
 from pathlib import Path
 
 import av
@@ -142,9 +144,13 @@ def read_video(path: Path) -> Movie:
         return Movie(frames, rate, fit_sound(sound, len(frames), rate, stream.rate), stream.rate)
 
 
-def last_frame(path: Path) -> Image.Image:
-    (last,) = deque(_frames(path), maxlen=1)
-    return Image.fromarray(last)
+def frame_at(path: Path, at_s: float = math.inf) -> Image.Image:
+    """The frame that is shown at that time, or the last."""
+    with _opened(path) as container:
+        rate = container.streams.video[0].average_rate
+    number = at_s * float(rate) if rate else math.inf
+    ((_, frame),) = deque(takewhile(lambda numbered: numbered[0] <= number, enumerate(_frames(path))), maxlen=1)
+    return Image.fromarray(frame)
 
 
 def fit_sound(sound: np.ndarray, num_frames: int, frame_rate: float, sampling_rate: int) -> np.ndarray:

@@ -54,13 +54,13 @@ def build_interface(studio: Studio) -> gr.Blocks:
         # What was fetched since the page was built can be chosen.
         pickers = [tab.fields["model"] for tab in (text_tab, image_tab)]
         page.load(lambda: [gr.update(choices=choices(studio))] * 2, None, pickers, queue=False, **QUIET)
-        again, use_last_frame, reuse = _gallery_acts(studio, text_tab, image_tab)
+        again, use_frame, reuse = _gallery_acts(studio, text_tab, image_tab)
         into_form = [tabs, *text_tab.fields.values(), *image_tab.fields.values()]
         # Each press is a clip, also while the answer to the one before is awaited.
         clips.again(again, visitor, screen, concurrency_limit=None, trigger_mode="multiple", **QUIET)
         in_image_tab = [visitor, image_tab.fields["model"]]
         for filled in (
-            clips.frame(use_last_frame, in_image_tab, into_form, concurrency_limit=None, **QUIET),
+            clips.frame(use_frame, in_image_tab, into_form, concurrency_limit=None, **QUIET),
             clips.reuse(reuse, visitor, into_form, concurrency_limit=None, **QUIET),
         ):
             filled.success(None, None, None, js="() => window.flipbookShowForm()", **QUIET)
@@ -106,16 +106,16 @@ def _links(has_sign_in: bool) -> list[tuple[str, str]]:
 
 
 def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tuple[Callable[..., Any], ...]:
-    """What the gallery's events do: make a clip again, use its last frame, use its or a file's settings."""
+    """What the gallery's events do: make a clip again, use a frame of it, use its or a file's settings."""
 
     @on_act(studio)
     def again(visit: Visit, details: dict[str, Any]) -> dict[str, str]:
         return {"job": make_again(visit, details).id}
 
     @on_act(studio)
-    def use_last_frame(visit: Visit, details: dict[str, Any], model: Any) -> list[Any]:
+    def use_frame(visit: Visit, details: dict[str, Any], model: Any) -> list[Any]:
         clip = visit.clip(clip_of(details))
-        picture = view(visit, visit.keep_last_frame(clip.id)) | {"fit": "crop"}
+        picture = view(visit, visit.keep_frame(clip.id, details.get("at"))) | {"fit": "crop"}
         values = {"picture": picture, "aspect_ratio": clip.request.aspect_ratio}
         return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values, model)]
 
@@ -136,7 +136,7 @@ def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tupl
             values[field] = picture | {"fit": request.picture_fit}
         return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values)]
 
-    return again, use_last_frame, reuse
+    return again, use_frame, reuse
 
 
 def _keep_draft(page: gr.Blocks, tab: MakeTab) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import struct
 import subprocess
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from studio.domain import Stopped, StudioError
-from studio.media.video import AAC_FRAME, Movie, Tags, fit_sound, last_frame, probe, read_video, write_video
+from studio.media.video import AAC_FRAME, Movie, Tags, fit_sound, frame_at, probe, read_video, write_video
 
 TAGS = Tags("A ghost 👻", "AI-generated", json.dumps({"prompt": 'Ünïcode "quotes" 雪 🎬\n'}, ensure_ascii=False))
 
@@ -217,12 +218,15 @@ def test_stop_leaves_no_file(tmp_path: Path, movie: Movie, after: int) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_last_frame(tmp_path: Path, movie: Movie) -> None:
+def test_the_frame_at_a_time_and_the_last(tmp_path: Path, movie: Movie) -> None:
     path = tmp_path / "clip.mp4"
     write_video(path, movie, TAGS, never)
-    picture = last_frame(path)
-    assert picture.size == (64, 48)
-    assert np.array_equal(np.asarray(picture), read_video(path).frames[-1])
+    frames = read_video(path).frames
+    assert frame_at(path).size == (64, 48)
+    each = 1 / movie.frame_rate
+    for at_s, number in ((0.0, 0), (1.5 * each, 1), (3.01 * each, 3), (1e9, -1), (math.inf, -1)):
+        assert np.array_equal(np.asarray(frame_at(path, at_s)), frames[number]), at_s
+    assert np.array_equal(np.asarray(frame_at(path)), frames[-1])
 
 
 def go_on(path: Path, target: Path, more: int) -> np.ndarray:

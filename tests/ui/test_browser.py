@@ -186,6 +186,25 @@ def test_a_clips_file_fills_the_form_that_it_was_made_with(own_app: App, visit: 
     expect(visitor.prompt).to_have_value("a cat spins")
 
 
+def test_the_frame_at_which_a_film_is_halted_begins_a_clip(own_app: App, visit: Visit) -> None:
+    visitor = visit(own_app.address)
+    visitor.quick()
+    visitor.make("a cat walks to the left")
+    film = visitor.page.locator("video.fb-film")
+    expect(film).to_have_js_property("ended", True, timeout=30_000)
+    last = visitor.stage.get_by_text(wording.ACTIONS["frame"], exact=True)
+    expect(last).to_be_visible()
+    film.evaluate("film => { film.currentTime = 0.3; }")
+    this = visitor.stage.get_by_text(wording.ACTIONS["frameNow"], exact=True)
+    this.click()
+    expect(visitor.picture.locator("img")).to_be_visible()
+    halted = visitor.picture.locator("img").get_attribute("src")
+    film.evaluate("film => film.play()")
+    expect(film).to_have_js_property("ended", True, timeout=30_000)
+    last.click()
+    expect(visitor.picture.locator("img")).not_to_have_attribute("src", halted or "")
+
+
 def test_clips_are_looked_for(own_app: App, visit: Visit) -> None:
     visitor = visit(own_app.address)
     looked_for = visitor.page.get_by_label(wording.GALLERY_WORDS["find"])

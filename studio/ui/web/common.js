@@ -65,6 +65,10 @@ function drawFacts(node, text) {
 // How much longer a clip's own model can make it, or why it can't.
 const extensionOf = (clip) => given.extensions[clip.model] || { cannot: given.hints.noModel };
 
+// The film that lies with a clip's buttons, and the time at which it was halted; null for its end and where none was.
+const filmBy = (button) => button.closest('.fb-card, .fb-stage')?.querySelector('video:not(.fb-peek)');
+const momentOf = (film) => (film && film.paused && !film.ended && film.currentTime > 0 ? film.currentTime : null);
+
 function actionButton(clip, action) {
   let button;
   const cannot = action === 'extend' ? extensionOf(clip).cannot : '';
@@ -76,9 +80,11 @@ function actionButton(clip, action) {
     button = make('button', 'fb-button');
     button.type = 'button';
     button.disabled = Boolean(cannot);
-    button.addEventListener('click', () => tell('act', { action, clip }));
+    button.addEventListener('click', () => tell('act', { action, clip, at: momentOf(filmBy(button)) }));
   }
-  button.append(make('span', 'fb-icon fb-icon-' + action), make('span', '', given.actions[action]));
+  const label = make('span', '', given.actions[action]);
+  if (action === 'frame') Object.assign(label.dataset, { last: label.textContent, now: given.actions.frameNow });
+  button.append(make('span', 'fb-icon fb-icon-' + action), label);
   button.title = cannot || given.hints[action];
   return button;
 }

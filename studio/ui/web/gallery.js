@@ -226,8 +226,8 @@ find('.fb-cancel').addEventListener('click', () => find('.fb-ask-extend').close(
 // A number, so that the same wish again is another event; and for a new clip the id of its job.
 let asked = 0;
 const press = () => ({ ...window.flipbookPress?.(), n: ++asked });
-hear('act', ({ action, clip, yes }) => {
-  const event = { action, clip: clip.id, n: ++asked };
+hear('act', ({ action, clip, yes, at }) => {
+  const event = { action, clip: clip.id, at, n: ++asked };
   if (action === 'delete') askDelete(clip);
   else if (action === 'extend') askExtend(clip);
   else if (action === 'favour') favour(clip, yes);

@@ -7,6 +7,15 @@
     event.preventDefault();
     form.querySelector('button.fb-make-button, .fb-make-button button').click();
   });
+  // What "Use last frame" is called while a film is halted before its end.
+  for (const kind of ['play', 'pause', 'ended', 'seeked', 'emptied']) {
+    const name = ({ target }) => {
+      const isHalted = target.paused && !target.ended && target.currentTime > 0;
+      const labels = target.closest?.('.fb-card, .fb-stage')?.querySelectorAll('[data-now]') || [];
+      for (const label of labels) label.textContent = isHalted ? label.dataset.now : label.dataset.last;
+    };
+    document.addEventListener(kind, name, true);
+  }
   // A file that is dropped beside its place would take the page away.
   for (const kind of ['dragover', 'drop']) {
     document.addEventListener(kind, (event) => {
