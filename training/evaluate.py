@@ -203,7 +203,7 @@ class Evaluation:
         }
 
     def bring(self) -> None:
-        """Photographs that training has not seen: each stays, is panned over, and has a toy come into it."""
+        """Photographs that training has not seen: each stays, is panned and zoomed over, and has a toy come into it."""
         for k in range(SEEDS):
             width, height = grid.size(grid.POCKET, RATIOS[0])
             photo = pixels(photos.view(Random(k), height, width, is_kept_out=True)[:, None] * 2 - 1)[0]
@@ -212,6 +212,9 @@ class Evaluation:
             side = (-1, 1)[k % 2]
             panned = self.make(photos.PANS[side][0], RATIOS[0], k, picture=photo).frames
             self.tally.add({"photograph, the camera pans to the side that is said": pan_seen(panned) * side > 0})
+            zoomed = self.make(photos.ZOOMS[side][0], RATIOS[0], k, picture=photo).frames
+            is_right = (zoom_seen(zoomed) - 1) * side > 0
+            self.tally.add({"photograph, the camera zooms the way that is said": is_right})
             name = SUBJECTS[k * 7].name
             came = self.make(f"{world.article_of(name)} {name} bounces", RATIOS[0], k, picture=photo).frames
             self.tally.add({"photograph, the toy that comes into it": judge.look(self.seer, came).subject == name})
@@ -276,6 +279,17 @@ def pan_seen(clip: np.ndarray, frames: int = 12, most: int = 48) -> int:
         return float(np.abs(first[:, before : width - after] - later[:, after : width - before]).mean())
 
     return min(range(-most, most + 1, 2), key=error)
+
+
+def zoom_seen(clip: np.ndarray, frames: int = 12) -> float:
+    """How many times nearer the camera has come after so many frames, where that explains most."""
+    first, later = (torch.from_numpy(clip[k]).permute(2, 0, 1).float() for k in (0, frames))
+
+    def error(times: float) -> float:
+        seen = (photos.middle(first, 1 / times), later) if times >= 1 else (first, photos.middle(later, times))
+        return float((seen[0] - seen[1]).abs().mean())
+
+    return min((1.03**k for k in range(-12, 13)), key=error)
 
 
 def apart(a: np.ndarray, b: np.ndarray) -> float:
