@@ -39,7 +39,7 @@ from studio.domain import (
     sentence_of,
 )
 from studio.estimate import Pace
-from studio.executors import Executor
+from studio.executors import Executor, Faulty
 from studio.store.jobs import JobRow
 from studio.store.library import Library
 from studio.store.runs import Run
@@ -371,5 +371,5 @@ class JobQueue:
         """What the visitor is told of an error; the traceback of an unforeseen one goes to the log."""
         if not isinstance(error, StudioError) or isinstance(error, Unfinished):
             log.error("job failed", extra={"job": job.id}, exc_info=error)
-        can_finish = self._library.files.latents(job.id).is_file()
+        can_finish = self._library.files.latents(job.id).is_file() and not isinstance(error, Faulty)
         return Failed(sentence_of(error, "while making this clip"), can_finish)

@@ -174,9 +174,9 @@ class Studio:
 
     def has_changed(self, clip: Clip) -> bool:
         """Whether the clip's model has other weights by now, so that the same request makes another film."""
-        card = self._catalog.find(clip.request.model)
+        card = self._catalog.find(clip.request.model) if clip.made.weights else None
         now = checkpoint.fingerprint(card.source or self.settings.pocket_dir) if card else ""
-        return bool(clip.made.weights and now) and clip.made.weights != now
+        return bool(now) and clip.made.weights != now
 
     # The house
 

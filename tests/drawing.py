@@ -26,7 +26,7 @@ from studio.domain import (
     VideoRequest,
 )
 from studio.engine import catalog
-from studio.executors import Executor, Readiness
+from studio.executors import Executor, Faulty, Readiness
 from studio.jobs import JobQueue
 from studio.media.poster import poster_jpeg
 from studio.media.video import Movie, Tags, write_video
@@ -97,6 +97,8 @@ class DrawingExecutor(OnPaper):
             task.target.write_bytes(b"half a file")
             raise RAISES[words[0]]()
         task.latents.write_bytes(b"latents")
+        if "faulty" in words:
+            raise Faulty("The clip came out black.")
         if "unfinished" in words and not has_latents:
             raise Unfinished("The disk is full. What was denoised is kept, so the clip can be finished later.")
         task.poster.write_bytes(poster_jpeg(frames, b""))

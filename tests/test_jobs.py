@@ -259,35 +259,16 @@ def test_what_hinders_the_finishing_does_not_cost_the_latents(
     assert ended(queue, job_id).state == Done(job_id)
 
 
-def test_a_thread_that_cannot_be_started_is_started_later(
-    queue: JobQueue, library: Library, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("studio.jobs.RETRY_S", 0.2)
-    start, failed = Thread.start, []
-
-    def start_or_fail(thread: Thread) -> None:
-        if thread.name == "job" and len(failed) < 2:
-            failed.append(thread)
-            raise RuntimeError("can't start new thread")
-        start(thread)
-
-    monkeypatch.setattr(Thread, "start", start_or_fail)
-    first, second = submit(queue, "a ghost"), submit(queue, "a cat")
-    wait_until(lambda: bool(failed))
-    assert ended(queue, first).state == Done(first)
-    assert ended(queue, second).state == Done(second)
-    assert len(failed) == 2
-    row = library.jobs.get(first)
-    assert row is not None
-    assert row.attempts == 1, "what never began is not one of the tries"
-    assert queue.trouble == ""
-
-
 def test_latents_go_with_their_job(queue: JobQueue, library: Library) -> None:
-    for prompt in ("a ghost", "rule", "bug"):
+    for prompt, has_failed, are_kept in (
+        ("a ghost", False, False), ("rule", True, False), ("bug", True, False), ("faulty", True, False),
+        ("unfinished", True, True),
+    ):  # fmt: skip
         job_id = submit(queue, prompt)
         state = ended(queue, job_id).state
-        assert library.files.latents(job_id).exists() == (isinstance(state, Failed) and state.can_finish)
+        assert isinstance(state, Failed) == has_failed, prompt
+        assert (isinstance(state, Failed) and state.can_finish) == are_kept, prompt
+        assert library.files.latents(job_id).exists() == are_kept, prompt
 
 
 def test_stop_at_any_moment_never_harms_the_queue(queue: JobQueue) -> None:

@@ -1,4 +1,4 @@
-"""The queue over the end of its process: closed, killed, and with no room left on the disk."""
+"""The queue over the end of its process: closed, killed, with no room left on the disk, and without a new thread."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -57,6 +58,7 @@ def crash(data_dir: Path) -> None:
     program = """
         import sys, time
         from pathlib import Path
+from threading import Thread
         from tests.drawing import DrawingExecutor, submit
         from studio.jobs import JobQueue
         from studio.store.library import Library
@@ -114,6 +116,7 @@ def test_a_really_full_disk_fails_the_job_and_leaves_no_half_clip(data_dir: Path
     program = """
         import resource, sys
         from pathlib import Path
+from threading import Thread
         import numpy as np
         from tests.drawing import DrawingExecutor, ended, files, submit
         from studio.domain import Made
@@ -154,6 +157,7 @@ def test_when_not_even_the_failure_can_be_written_down(data_dir: Path) -> None:
     program = """
         import resource, sys
         from pathlib import Path
+from threading import Thread
         from tests.drawing import DrawingExecutor, ended, submit, wait_until
         from studio import jobs
         from studio.jobs import JobQueue
@@ -197,6 +201,7 @@ def test_an_end_that_is_written_late_still_counts(data_dir: Path) -> None:
     program = """
         import resource, sys
         from pathlib import Path
+from threading import Thread
         from studio import jobs
         from studio.domain import Unfinished
         from studio.jobs import JobQueue
@@ -246,6 +251,7 @@ def test_a_job_that_cannot_begin_on_a_full_disk_waits_and_it_is_said_why(data_di
     program = """
         import resource, sys
         from pathlib import Path
+from threading import Thread
         from tests.drawing import DrawingExecutor, ended, submit, wait_until
         from studio import jobs
         from studio.jobs import JobQueue
@@ -277,3 +283,28 @@ def test_a_job_that_cannot_begin_on_a_full_disk_waits_and_it_is_said_why(data_di
     assert said[0] == "''"
     assert said[1].startswith("There is no room left on the disk")
     assert said[2] == "Queued Done ''"
+
+
+def test_a_thread_that_cannot_be_started_is_started_later(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue = JobQueue(library, DrawingExecutor(), max_queued=20)
+    queue.start()
+    monkeypatch.setattr("studio.jobs.RETRY_S", 0.2)
+    start, failed = Thread.start, []
+
+    def start_or_fail(thread: Thread) -> None:
+        if thread.name == "job" and len(failed) < 2:
+            failed.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", start_or_fail)
+    first, second = submit(queue, "a ghost"), submit(queue, "a cat")
+    wait_until(lambda: bool(failed))
+    assert ended(queue, first).state == Done(first)
+    assert ended(queue, second).state == Done(second)
+    assert len(failed) == 2
+    row = library.jobs.get(first)
+    assert row is not None
+    assert row.attempts == 1, "what never began is not one of the tries"
+    assert queue.trouble == ""
+    queue.close()

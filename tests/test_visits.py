@@ -301,7 +301,7 @@ def test_clips_are_found_by_words_and_by_the_star(visit: Visit) -> None:
     red, fish, dog = (clip.id for clip in made)
     for words, found in (
         ("", [dog, fish, red]), ("  ", [dog, fish, red]), ("CAT", [fish, red]), ("cat red", [red]), ("%", [red]),
-        ("t_f", [fish]), ("dög", [dog]), ("zebra", []), ("' OR 1=1 --", []), ("\ud83d", []), ("cat zebra", []),
+        ("t_f", [fish]), ("DÖG", [dog]), ("zebra", []), ("' OR 1=1 --", []), ("\ud83d", []), ("cat zebra", []),
     ):  # fmt: skip
         assert [clip.id for clip in visit.clips(words=words)] == found, words
     visit.favour(fish, True)

@@ -10,7 +10,6 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,9 @@ from studio.domain import ModelCard, StudioError
 from studio.engine.rows import GB, KIN
 
 LOOKED_AT = 2**16
+# As diffusers and transformers name weights, without those of another number format.
+WEIGHTS = re.compile(r"(diffusion_pytorch_model|model)(-\d{5}-of-\d{5})?\.safetensors")
+_fingerprints: dict[Path, str] = {}  # by index, of models that were here whole
 # What so small a model takes, any processor has.
 SMALL_BYTES = 2 * GB
 _OURS = ("title", "licence", "description", "default_seconds", "default_steps", "default_guidance", "arguments")
@@ -69,19 +71,29 @@ def fingerprint(source: str | Path) -> str:
     Of each file its size, beginning and end: gigabytes are not read, and weights that were trained on differ in these.
     """
     index = _index(str(source))
-    return _digest(index.parent) if index else ""
+    if index is None:
+        return ""
+    if index not in _fingerprints:
+        try:
+            found = _digest(index) if _is_whole(index) else ""
+        except (OSError, StudioError):
+            found = ""
+        if not found:
+            return ""
+        _fingerprints[index] = found
+    return _fingerprints[index]
 
 
-@cache
-def _digest(folder: Path) -> str:
+def _digest(index: Path) -> str:
     digest = hashlib.sha256()
-    for file in sorted(folder.rglob("*.safetensors")):
-        size = file.stat().st_size
-        digest.update(f"{file.relative_to(folder).as_posix()} {size}".encode())
-        with file.open("rb") as weights:
-            digest.update(weights.read(LOOKED_AT))
-            weights.seek(max(0, size - LOOKED_AT))
-            digest.update(weights.read())
+    for part in sorted(parts_of(_read(index))):
+        for file in sorted(path for path in (index.parent / part).glob("*") if WEIGHTS.fullmatch(path.name)):
+            size = file.stat().st_size
+            digest.update(f"{part}/{file.name} {size}".encode())
+            with file.open("rb") as weights:
+                digest.update(weights.read(LOOKED_AT))
+                weights.seek(max(0, size - LOOKED_AT))
+                digest.update(weights.read())
     return digest.hexdigest()[:16]
 
 

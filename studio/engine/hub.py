@@ -11,7 +11,6 @@ import argparse
 import hashlib
 import json
 import os
-import re
 import shutil
 import sys
 import tempfile
@@ -27,13 +26,12 @@ from huggingface_hub.file_download import http_get, repo_folder_name
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
 from studio.domain import StudioError, sentence_of
-from studio.engine.checkpoint import parts_of
+from studio.engine.checkpoint import WEIGHTS, parts_of
 
 INDEX = "model_index.json"
 TOLD_EVERY_S = 0.5
 GB = 10**9
-# Weights as diffusers and transformers name them, without those of another number format; and what goes with them.
-_WEIGHTS = re.compile(r"(diffusion_pytorch_model|model)(-\d{5}-of-\d{5})?\.safetensors")
+# What goes with weights, and what may hold any code.
 _BESIDE = (".json", ".txt", ".model", ".jinja")
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
@@ -102,7 +100,7 @@ def wanted(parts: Iterable[str], names: list[str]) -> set[str]:
     kept = {INDEX}
     for part in parts:
         inside = [name for name in names if name.startswith(f"{part}/")]
-        weights = {name for name in inside if _WEIGHTS.fullmatch(Path(name).name)}
+        weights = {name for name in inside if WEIGHTS.fullmatch(Path(name).name)}
         if not weights and any(name.endswith(_PICKLES) for name in inside):
             raise StudioError(f"The weights of its {part} are pickles, which may hold any code; only safetensors come.")
         kept |= weights | {name for name in inside if name.endswith(_BESIDE)}

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from studio.domain import Made, ModelCard, Orders, Report, Task
+from studio.domain import Made, ModelCard, Orders, Report, StudioError, Task
 
 
 @dataclass(frozen=True)
@@ -15,6 +15,10 @@ class Readiness:
 
     state: Literal["starting", "loading", "ready", "failed"]
     sentence: str
+
+
+class Faulty(StudioError):
+    """What was denoised is no good, so its latents are of no use."""
 
 
 READY = Readiness("ready", "Ready.")

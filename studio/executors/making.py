@@ -31,6 +31,7 @@ from studio.engine import grid, memory
 from studio.engine.latents import Damaged, Latents
 from studio.engine.meter import Meter, Spent
 from studio.engine.pipeline import Generated, VideoPipeline, total_frames
+from studio.executors import Faulty
 from studio.media import detail, fault
 from studio.media.join import join
 from studio.media.picture import fit, read_picture
@@ -72,9 +73,7 @@ class Making:
             generated = self._decoded(latents)
             if second := self._fault(generated):
                 self.task.latents.unlink(missing_ok=True)
-                raise StudioError(
-                    f"The clip {reason}; made again with {_settings(latents.request)} it {second}. {ADVICE}"
-                )
+                raise Faulty(f"The clip {reason}; made again with {_settings(latents.request)} it {second}. {ADVICE}")
         return lambda: self._written(latents, generated)
 
     def _kept(self) -> Latents | None:
@@ -88,7 +87,8 @@ class Making:
                 self.card, asked, self.history
             ):
                 raise Damaged("they are of another request")
-            if latents.weights != self.pipeline.weights(asked.model):
+            # Of those that an earlier version kept nothing is known.
+            if latents.weights and latents.weights != self.pipeline.weights(asked.model):
                 raise Damaged("they are of other weights")
         except Damaged as reason:
             log.warning("latents unusable", extra={"job": self.task.id, "reason": str(reason)})
@@ -132,10 +132,10 @@ class Making:
         """The one second try. StudioError where there can be none."""
         self.task.latents.unlink(missing_ok=True)
         if latents.note:
-            raise StudioError(f"The clip {reason}, although it was made again with safer settings. {ADVICE}")
+            raise Faulty(f"The clip {reason}, although it was made again with safer settings. {ADVICE}")
         if self.orders() == "keep":
             done, total = latents.steps_done, latents.request.num_inference_steps
-            raise StudioError(f"What stood after {done} of {total} steps {reason}, so there was nothing to keep.")
+            raise Faulty(f"What stood after {done} of {total} steps {reason}, so there was nothing to keep.")
         request = _safer(latents.request, self.card)
         log.warning("clip faulty", extra={"job": self.task.id, "reason": reason})
         without = ", without the negative prompt" if request.negative_prompt != latents.request.negative_prompt else ""

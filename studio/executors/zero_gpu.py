@@ -72,7 +72,7 @@ class ZeroExecutor:
     def __init__(self, gpu: Executor, lend: Lend, expect: Expect) -> None:
         """`lend` is `spaces.GPU`; it must be called before the page is launched. `expect` gives a clip's seconds."""
         self._gpu, self._expect = gpu, expect
-        self._too_short_s: dict[str, float] = {}  # by model, what was lent and did not do
+        self._too_short: dict[str, tuple[float, float]] = {}  # by model, seconds that did not do, and for how much work
         self._make_on_gpu = lend(duration=_duration)(self._make)
 
     def line(self, model: str) -> Executor:
@@ -99,7 +99,8 @@ class ZeroExecutor:
         expected_s = self._expect(task.request)
         seconds = UNKNOWN_S if expected_s is None else MARGIN * expected_s + MARGIN_S
         # Of a clip that was broken off nothing is learned but that it takes longer.
-        seconds = max(seconds, LONGER * self._too_short_s.get(task.request.model, 0.0))
+        short_s, of_work = self._too_short.get(task.request.model, (0.0, 1.0))
+        seconds = max(seconds, LONGER * short_s * min(1.0, _work(task.request) / of_work))
         with TemporaryDirectory(prefix="flipbook-") as folder, ThreadPoolExecutor(max_workers=1) as waiter:
             table = Table(Path(folder))
             # The thread gets this one's context, for in there is whose share of GPUs it is.
@@ -121,8 +122,10 @@ class ZeroExecutor:
             log.warning("no GPU", extra={"job": task.id}, exc_info=True)
             said = str(getattr(error, "message", "") or type(error).__name__).rstrip(".")
             advice = ""
+            # What the hub refuses says that it was asked for too much.
+            self._too_short.pop(task.request.model, None)
             if said == ABORTED:
-                self._too_short_s[task.request.model] = seconds
+                self._too_short[task.request.model] = seconds, _work(task.request)
                 advice = (
                     f" It had {seconds:.0f} s of one; the next try asks for {LONGER * seconds:.0f} s. "
                     "A shorter clip or fewer steps take less."
@@ -130,7 +133,7 @@ class ZeroExecutor:
             raise StudioError(f"No GPU made this clip: {said}.{advice}") from error
         if isinstance(outcome, Failed):
             raise outcome.error
-        self._too_short_s.pop(task.request.model, None)
+        self._too_short.pop(task.request.model, None)
         return outcome
 
     def _make(self, task: Task, table: Table, _seconds: float) -> Made | Failed:
@@ -139,6 +142,11 @@ class ZeroExecutor:
             return self._gpu.run(task, table.report, table.orders)
         except Exception as error:  # noqa: BLE001 - it shall leave the process as it is, not as `spaces` tells it
             return Failed.of(error)
+
+
+def _work(request: VideoRequest) -> float:
+    """What a clip's time goes by, roughly."""
+    return request.seconds * request.num_inference_steps
 
 
 def _duration(_task: Task, _table: Table, seconds: float) -> float:

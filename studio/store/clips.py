@@ -16,7 +16,7 @@ FRESH_S = 600
 
 @dataclass(frozen=True)
 class Sought:
-    """Which clips are looked for: those whose prompts hold all of these words or parts of words."""
+    """Which clips are looked for: those whose prompts hold all of these words or parts of words, in any case."""
 
     words: tuple[str, ...] = ()
     is_favourite: bool = False
@@ -58,8 +58,8 @@ class Clips:
         if sought.is_favourite:
             condition += " AND is_favourite"
         for word in sought.words:
-            condition += " AND instr(lower(json_extract(request, '$.prompt')), lower(?))"
-            values += (word,)
+            condition += " AND instr(fold(json_extract(request, '$.prompt')), ?)"
+            values += (word.casefold(),)
         return self._newest(condition, values, limit, before)
 
     def shown(self, limit: int, before: int | None = None) -> list[Clip]:

@@ -109,6 +109,8 @@ class Database:
         self._path = path
         self._connection = sqlite3.connect(path, timeout=3.0, isolation_level=None, check_same_thread=False)
         self._connection.row_factory = sqlite3.Row
+        # SQLite's own lower() knows only English letters.
+        self._connection.create_function("fold", 1, lambda text: (text or "").casefold(), deterministic=True)
         try:
             for pragma in (
                 "locking_mode = EXCLUSIVE",

@@ -25,8 +25,8 @@ from studio.ui.queue_panel import stage
 from studio.ui.theme import theme
 
 DELETE_UPLOADS_AFTER_S = 24 * 3600
-# Of Gradio's places for what is done at once; it has as many where nobody says otherwise.
-FOR_VISITORS = 40
+# Of Gradio's places for what is done at once, beside those of programs whose clips wait.
+FOR_VISITORS = 100
 # Of events that wait for such a place. In a ZeroGPU Space Gradio would turn away all but one.
 MAX_EVENTS = 1000
 
@@ -71,8 +71,8 @@ def build_interface(studio: Studio) -> gr.Blocks:
 def launch_options(studio: Studio) -> dict[str, Any]:
     """How the page wants to be launched, wherever it is.
 
-    A program that waits for its clip holds one of Gradio's places, and as many wait as the queue takes: there are so
-    many more, that the page's visitors always find some.
+    A program that waits for its clip holds one of Gradio's places, and as many wait as the queue takes and workers
+    there are: there are so many places more, so that the page's visitors find some.
     """
     return {
         "theme": theme(),

@@ -166,10 +166,11 @@ GALLERY_WORDS = {
     "dismiss": "Got it",
     "find": "Look for words",
     "onlyFavourites": "Favourites only",
-    "noneFound": "No clip of yours is like that.",
+    "noneFound": "No clip matches.",
     "fromFile": "Settings from a file",
     "fromFileHint": "A clip's file tells how it was made: choose or drop one, and the form is filled in from it",
     "fileLarge": "A file may be {limit} MB at most; this one has {size} MB.",
+    "fileReading": "Reading the file…",
     "fileFailed": "The file did not arrive. Please try once more.",
 }
 

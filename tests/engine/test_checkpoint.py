@@ -72,9 +72,13 @@ def test_weights_are_known_by_their_fingerprint_wherever_they_lie(tmp_path: Path
     for number, end in enumerate((b"same", b"same", b"else", b"longer")):
         parent = tmp_path / str(number)
         parent.mkdir()
-        model = Path(folder(parent, _class_name="WanPipeline"))
+        model = Path(folder(parent, _class_name="WanPipeline", transformer=["diffusers", "WanTransformer3DModel"]))
         (model / "transformer").mkdir()
-        (model / "transformer" / "weights.safetensors").write_bytes(bytes(300_000) + end)
+        (model / "transformer" / "config.json").write_text("{}")
+        assert fingerprint(str(model)) == "", "half a model has none, and is not remembered"
+        weights = model / "transformer" / "diffusion_pytorch_model.safetensors"
+        weights.write_bytes(bytes(300_000) + end)
+        weights.with_name("diffusion_pytorch_model.fp16.safetensors").write_bytes(bytes(number))
         found.append(fingerprint(str(model)))
     assert found[0] == found[1]
     assert len({*found}) == 3

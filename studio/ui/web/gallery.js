@@ -246,9 +246,10 @@ async function reuseFile(chosen) {
     note.textContent = words.fileLarge.replace('{limit}', given.limit).replace('{size}', Math.ceil(megabytes));
     return;
   }
+  note.textContent = words.fileReading;
   try {
     const { path } = await upload(chosen);
-    note.textContent = '';
+    open.tidy();
     trigger('reuse', { file: path, n: ++asked });
   } catch {
     note.textContent = words.fileFailed;
