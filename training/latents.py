@@ -24,7 +24,8 @@ FIRST = 8  # samples are enough to begin a pool with
 POOL = 800
 # So many times as often as others come the subjects and actions of what people type first: a cat that surfs on a
 # rainbow, a dragon that soars over a city, a unicorn that eats spaghetti.
-FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6}
+NEW = SUBJECTS[-25:]  # of a stretch; they have to catch up
+FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6} | {one.name: 3 for one in NEW}
 FAVOURITE_ACTIONS = {"surfs": 2, "eats": 2}
 STORIES = (
     {"subject": "cat", "action": "surfs", "scene": "rainbow"},

@@ -42,7 +42,7 @@ TOKENS_A_BATCH = 3_600
 AUDIO_WEIGHT = 0.4
 SUBJECT_WEIGHT = 4.0
 GUIDANCE = 3.0  # of what a guide aims at
-FRESH, WARM = (0.006, 8e-4), (0.003, 5e-4)  # rates of matrices and of the rest; a higher one has to be undone first
+FRESH, WARM = (0.006, 8e-4), (0.004, 6e-4)  # rates of matrices and of the rest; a higher one has to be undone first
 
 
 def pick(rng: Random) -> tuple[Shape, list[int], bool]:

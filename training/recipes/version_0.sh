@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands behind the Pocket that is shipped, in order; about twenty-one hours on two cores. What was interrupted goes on
+# The commands behind the Pocket that is shipped, in order; about twenty-three hours on two cores. What was interrupted goes on
 # from its last checkpoint in .cache/training when that command is given again, and then those behind it, by hand. The minutes are those that the weights had;
 # what was changed on the way is in training/LOG.md.
 set -euo pipefail
@@ -91,6 +91,12 @@ rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
 python -m training.transformer --minutes 102 --worker 0 --workers 2 --warm --guided &
 python -m training.transformer --minutes 102 --worker 1 --workers 2 --warm --guided
 wait
+# The twelfth brought in the last 25 subjects, shown three times as often as the others, and zooms over photographs.
+rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
+python -m training.transformer --minutes 100 --worker 0 --workers 2 --warm --guided &
+python -m training.transformer --minutes 100 --worker 1 --workers 2 --warm --guided
+wait
+rm -f "$cache"/judge*.pt "$cache"/listener*.pt
 python -m training.judge --minutes 10 &
 python -m training.listener --minutes 7
 wait
