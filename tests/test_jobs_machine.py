@@ -217,7 +217,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.executor.tell(word)
         if word == "unfinished":
             self.latents.add(job_id)
-        self._over(job_id, {"end": "done", "unfinished": "latents kept"}.get(word, "failed"))
+        failed = "latents kept" if job_id in self.latents else "failed"
+        self._over(job_id, "done" if word == "end" else failed)
 
     # What happens to the process
 

@@ -58,7 +58,6 @@ def crash(data_dir: Path) -> None:
     program = """
         import sys, time
         from pathlib import Path
-from threading import Thread
         from tests.drawing import DrawingExecutor, submit
         from studio.jobs import JobQueue
         from studio.store.library import Library
@@ -116,7 +115,6 @@ def test_a_really_full_disk_fails_the_job_and_leaves_no_half_clip(data_dir: Path
     program = """
         import resource, sys
         from pathlib import Path
-from threading import Thread
         import numpy as np
         from tests.drawing import DrawingExecutor, ended, files, submit
         from studio.domain import Made
@@ -157,7 +155,6 @@ def test_when_not_even_the_failure_can_be_written_down(data_dir: Path) -> None:
     program = """
         import resource, sys
         from pathlib import Path
-from threading import Thread
         from tests.drawing import DrawingExecutor, ended, submit, wait_until
         from studio import jobs
         from studio.jobs import JobQueue
@@ -201,7 +198,6 @@ def test_an_end_that_is_written_late_still_counts(data_dir: Path) -> None:
     program = """
         import resource, sys
         from pathlib import Path
-from threading import Thread
         from studio import jobs
         from studio.domain import Unfinished
         from studio.jobs import JobQueue
@@ -251,7 +247,6 @@ def test_a_job_that_cannot_begin_on_a_full_disk_waits_and_it_is_said_why(data_di
     program = """
         import resource, sys
         from pathlib import Path
-from threading import Thread
         from tests.drawing import DrawingExecutor, ended, submit, wait_until
         from studio import jobs
         from studio.jobs import JobQueue

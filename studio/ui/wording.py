@@ -77,7 +77,7 @@ NO_SIZED_ICON = "The icon comes in one size only, at /pwa_icon."
 API_STOPPED = "The clip was stopped before it was finished."
 NO_MCP = "MCP=1 needs a package that is not installed: pip install -r requirements-mcp.txt"
 NO_MCP_WITH_AUTH = "MCP=1 does not go with AUTH: a program that speaks MCP can't sign in. Please unset one of them."
-NOT_UPLOADED = "Please send the file along with the call; a path or an address on its own is not read."
+NOT_UPLOADED = "Please send the picture along with the call; a path or an address on its own is not read."
 
 # Shown under Gradio's own heading on its sign-in page.
 SIGN_IN = "Please sign in to see your clips and to make new ones."

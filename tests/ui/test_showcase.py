@@ -135,7 +135,8 @@ def test_tabs_turn_with_the_arrows(house: House, visit: Visit) -> None:
 def test_what_was_removed_is_told_until_it_is_noted(house: House, visit: Visit) -> None:
     visitor = visit(house.address)
     owner = studio_visit(house, visitor).owner
-    house.library.removals.add(owner, 3, "size")
+    for _ in range(3):
+        house.library.removals.add(owner, "size", 1e9)
     visitor.open(house.address)
     told = visitor.page.locator(".fb-removed")
     expect(told).to_contain_text("3 clips were removed on")
@@ -144,7 +145,7 @@ def test_what_was_removed_is_told_until_it_is_noted(house: House, visit: Visit) 
     expect(told).to_be_hidden()
     visitor.open(house.address)
     expect(told).to_be_hidden()
-    house.library.removals.add(owner, 1, "age")
+    house.library.removals.add(owner, "age", 2e9)
     visitor.open(house.address)
     expect(told).to_contain_text("1 clip was removed on")
     expect(told.locator("p")).to_have_count(1)
