@@ -31,7 +31,7 @@ class Executor(Protocol):
         ...
 
     def line(self, model: str) -> Executor:
-        """Who carries out that model's tasks, one after the other: itself, or whom it hands them on to."""
+        """Who carries out that model's tasks, which wait for each other alone: itself, or whom it hands them on to."""
         ...
 
     def has_room(self, model: str, running: Collection[str]) -> bool:
