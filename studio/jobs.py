@@ -362,7 +362,7 @@ class JobQueue:
         if request.extends:
             clip = self._library.clips.get(request.extends)
             if clip is None:
-                raise StudioError("The clip to extend was deleted before its turn came.")
+                raise Faulty("The clip to extend was deleted before its turn came.")
             source = files.clips / clip.video
         first, last = (files.picture(name) if name else None for name in (request.picture, request.last_picture))
         return Task(row.id, request, target, poster, files.latents(row.id), first, source, last)

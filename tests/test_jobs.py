@@ -259,6 +259,19 @@ def test_what_hinders_the_finishing_does_not_cost_the_latents(
     assert ended(queue, job_id).state == Done(job_id)
 
 
+def test_what_went_on_from_a_deleted_clip_cannot_be_finished(queue: JobQueue, library: Library) -> None:
+    first = submit(queue, "a ghost")
+    ended(queue, first)
+    job_id = submit(queue, "unfinished", extends=first)
+    assert ended(queue, job_id).state.can_finish  # type: ignore[union-attr]
+    clip = library.clips.get(first)
+    assert clip
+    library.delete(clip)
+    assert queue.finish(job_id)
+    assert ended(queue, job_id).state == Failed("The clip to extend was deleted before its turn came.")
+    assert not library.files.latents(job_id).exists()
+
+
 def test_latents_go_with_their_job(queue: JobQueue, library: Library) -> None:
     for prompt, has_failed, are_kept in (
         ("a ghost", False, False), ("rule", True, False), ("bug", True, False), ("faulty", True, False),

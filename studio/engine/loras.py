@@ -56,6 +56,9 @@ def wear(pipe: Any, plan: Plan, loras: tuple[Lora, ...], weights: dict[str, floa
                 _put_on(pipe, lora)
         if weights:
             pipe.set_adapters(list(weights), list(weights.values()))
+    except BaseException:
+        pipe.unload_lora_weights()  # those that were put on before it
+        raise
     finally:
         memory.offload(pipe, plan)
 
@@ -65,7 +68,7 @@ def _put_on(pipe: Any, lora: Lora) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are several now
             pipe.load_lora_weights(str(lora.path), adapter_name=lora.name, use_safetensors=True)
-    except (ValueError, RuntimeError, KeyError, IndexError) as error:
+    except (ValueError, RuntimeError, KeyError, IndexError, OSError, SafetensorError) as error:
         if memory.is_out_of_memory(error):
             raise
         reason = error
@@ -73,7 +76,6 @@ def _put_on(pipe: Any, lora: Lora) -> None:
         if lora.name in {name for names in pipe.get_list_adapters().values() for name in names}:
             return
         reason = None
-    pipe.unload_lora_weights()
     raise StudioError(f"The LoRA {lora.name} does not fit {type(pipe).__name__}; please leave it out.") from reason
 
 

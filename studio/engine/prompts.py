@@ -1,6 +1,6 @@
 """Prompts that were read already: what a text encoder made of them, so that the same words again cost no pass.
 
-Kept in main memory, the newest up to MAX_BYTES: one prompt takes 4 MB with Wan's models and 0.8 GB with LTX-2's.
+Kept in main memory, the newest MAX_PROMPTS up to MAX_BYTES: one takes 4 MB with Wan's models, 0.8 GB with LTX-2's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from torch import Tensor
 
-MAX_BYTES = 2 * 10**9
+MAX_PROMPTS, MAX_BYTES = 100, 2 * 10**9
 
 
 class ReadPrompts:
@@ -31,7 +31,7 @@ class ReadPrompts:
                 self._known[key] = _copies(encode(pipe, *given, **named), "cpu")
             self._known.move_to_end(key)
             found = _copies(self._known[key], pipe._execution_device)
-            while sum(_bytes(one) for one in self._known.values()) > self.max_bytes:
+            while len(self._known) > MAX_PROMPTS or sum(map(_bytes, self._known.values())) > self.max_bytes:
                 self._known.popitem(last=False)
             return found
 

@@ -54,7 +54,7 @@ def _apart(what: str, path: str | Path, bounds: Bounds, *values: int) -> bytes:
             f"Reading a {what} may take {bounds.seconds:g} s at most; this one took longer. A smaller one may work."
         ) from error
     if done.returncode == REFUSED:
-        raise StudioError(done.stderr.decode("utf-8", "replace"))
+        raise StudioError(done.stdout.decode("utf-8", "replace"))
     if done.returncode != 0:
         anew = "; saved anew by another program, as PNG or JPEG, it may work" if what == "picture" else ""
         raise StudioError(f"This {what} broke the program that reads it, so it is not used{anew}.")
@@ -71,20 +71,22 @@ def _hold(memory_bytes: int) -> None:
 
 
 def _main(what: str, path: str, memory_bytes: str, *values: str) -> int:
+    """Write the answer, or the sentence that refuses it: not where decoders write what they think of the file."""
     _hold(int(memory_bytes))
+    code = REFUSED
     try:
         if what == "picture":
             answer = png_bytes(read_picture(path, *map(int, values)))
         else:
             answer = json.dumps(read_recipe(Path(path))).encode()
+        code = 0
     except MemoryError:
-        sys.stderr.write(f"Reading a {what} may take {int(memory_bytes) // 10**6} MB of memory; this one takes more.")
-        return REFUSED
+        bound = int(memory_bytes) // 10**6
+        answer = f"Reading a {what} may take {bound} MB of memory; this one takes more.".encode()
     except StudioError as error:
-        sys.stderr.buffer.write(str(error).encode("utf-8", "backslashreplace"))
-        return REFUSED
+        answer = str(error).encode("utf-8", "backslashreplace")
     sys.stdout.buffer.write(answer)
-    return 0
+    return code
 
 
 if __name__ == "__main__":

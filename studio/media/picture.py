@@ -10,7 +10,7 @@ import re
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
 
 from studio.domain import Fit, StudioError
 
@@ -19,6 +19,7 @@ FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 30_000_000
 MAX_KEPT_SIDE_PX = 2048
+SRGB = ImageCms.createProfile("sRGB")
 # Pillow's own limits are higher than ours: the error from 179 megapixels on, the warning from 89.
 BOMB = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 
@@ -42,6 +43,8 @@ def read_picture(source: str | Path | bytes, max_pixels: int = MAX_PIXELS, max_b
         )
     try:
         picture.load()
+        picture.getexif()  # is remembered; what it was read from would be written anew, which fails at odd values
+        picture.info.pop("exif", None)
         return _rgb(ImageOps.exif_transpose(picture))
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
         raise StudioError(f"The picture is damaged or cut short: {_first_line(error)}.") from error
@@ -109,7 +112,21 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
         ) from error
 
 
+def _in_srgb(picture: Image.Image) -> Image.Image:
+    """Photographs of phones are often in Display P3, whose numbers mean stronger colours."""
+    profile = picture.info.get("icc_profile")
+    if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
+        return picture
+    mode = "RGB" if picture.mode == "CMYK" else picture.mode
+    try:
+        converted = ImageCms.profileToProfile(picture, io.BytesIO(profile), SRGB, outputMode=mode)
+    except (ImageCms.PyCMSError, OSError):
+        return picture  # no profile, or one of pictures of another kind
+    return converted or picture
+
+
 def _rgb(picture: Image.Image) -> Image.Image:
+    picture = _in_srgb(picture)
     if picture.mode.startswith(("I", "F")):
         picture = Image.fromarray(_to_8_bits(np.asarray(picture)))
     if "A" in picture.getbands() or "a" in picture.getbands() or "transparency" in picture.info:

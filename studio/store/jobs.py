@@ -130,6 +130,14 @@ class Jobs:
         rows = self._database.rows("SELECT id FROM jobs WHERE state IN ('queued', 'running') OR can_finish")
         return {row["id"] for row in rows}
 
+    def extended(self) -> set[str]:
+        """Ids of the clips that a job goes on from, or may yet."""
+        rows = self._database.rows(
+            """SELECT json_extract(request, '$.extends') AS clip FROM jobs
+            WHERE state IN ('queued', 'running') OR can_finish"""
+        )
+        return {row["clip"] for row in rows if row["clip"]}
+
     def cannot_finish(self, job_ids: set[str]) -> None:
         """Their latents are gone."""
         with self._database.transaction() as connection:

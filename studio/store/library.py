@@ -23,7 +23,7 @@ from studio.store.runs import Run, Runs
 log = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
-JOBS_KEPT_S = 7 * 24 * 3600
+JOBS_KEPT_S, NOTES_KEPT_S = 7 * 24 * 3600, 90 * 24 * 3600
 GIVEN_UP = (
     f"Flipbook itself ended {MAX_ATTEMPTS} times while making this clip, so it was given up; "
     "a shorter clip or fewer steps may work."
@@ -105,7 +105,7 @@ class Library:
         before_s = now_s - keep_days * 24 * 3600 if keep_days else None
         if before_s is None and not keep_bytes:
             return 0
-        going_on = {row.request.extends for row in self.jobs.unfinished()}
+        going_on = self.jobs.extended()
         overdue = [
             (clip, reason)
             for clip, reason in self.clips.overdue(before_s, keep_bytes or None)
@@ -118,8 +118,9 @@ class Library:
         return len(overdue)
 
     def sweep_leftovers(self) -> None:
-        """Remove jobs that ended without a clip a week ago, and pictures of a day ago that nothing refers to."""
+        """Remove jobs that ended without a clip a week ago, pictures of a day ago that nothing refers to, old notes."""
         self.jobs.forget(time.time() - JOBS_KEPT_S)
+        self.removals.forget(time.time() - NOTES_KEPT_S)
         day_ago_s, in_use = time.time() - DAY_S, self.pictures.in_use()
         self.files.sweep_pictures(in_use, day_ago_s)
         self.pictures.forget_all_but(in_use)

@@ -36,6 +36,11 @@ class Removals:
                     "INSERT INTO removals (owner, reason, removed_s, clips) VALUES (?, ?, ?, 1)", together
                 )
 
+    def forget(self, before_s: float) -> None:
+        """Remove the notes of what went before that time."""
+        with self._database.transaction() as connection:
+            connection.execute("DELETE FROM removals WHERE removed_s < ?", (before_s,))
+
     def newest(self, owner: str, limit: int) -> list[Removal]:
         rows = self._database.rows("SELECT * FROM removals WHERE owner = ? ORDER BY number DESC LIMIT ?", owner, limit)
         return [Removal(row["number"], row["clips"], row["reason"], row["removed_s"]) for row in rows]

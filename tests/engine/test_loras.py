@@ -9,9 +9,11 @@ import pytest
 from safetensors.numpy import save_file
 
 from studio.domain import StudioError, VideoRequest
-from studio.engine import rows
+from studio.engine import device, rows
 from studio.engine.catalog import Catalog
-from studio.engine.loras import offered
+from studio.engine.loras import Lora, offered, wear
+from tests.tiny import loras
+from tests.tiny.checkpoints import CHECKPOINTS
 
 
 def lora(path: Path, key: str = "transformer.blocks.0.attn1.to_q.lora_A.weight") -> str:
@@ -88,3 +90,14 @@ def test_models_wear_loras_where_diffusers_can_load_them() -> None:
 
     for card in (*rows.ROWS, *rows.KIN.values()):
         assert card.can_wear_loras == hasattr(getattr(diffusers, card.pipeline), "load_lora_weights"), card.pipeline
+
+
+def test_none_is_worn_where_one_of_them_is_torn(tmp_path: Path) -> None:
+    pipe = CHECKPOINTS["tiny-cogvideox"].make()
+    ink, paint = (Lora(name, loras.save("tiny-cogvideox", tmp_path, name)) for name in ("ink", "paint"))
+    wear(pipe, device.plan("cpu"), (ink, paint), {"ink": 1.0, "paint": 1.0})
+    assert pipe.get_list_adapters() == {"transformer": ["ink", "paint"]}
+    paint.path.write_bytes(paint.path.read_bytes()[:-50])
+    with pytest.raises(StudioError, match="The LoRA paint does not fit"):
+        wear(pipe, device.plan("cpu"), (ink, paint), {"ink": 1.0, "paint": 1.0})
+    assert pipe.get_list_adapters() == {}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from studio.engine.prompts import ReadPrompts
+from studio.engine.prompts import MAX_PROMPTS, ReadPrompts
 from tests.tiny import pipelines
 
 # One prompt of 8 tokens, 32 numbers of 4 bytes each.
@@ -50,3 +50,9 @@ def test_what_there_is_no_room_for_is_read_each_time(pipe: Any) -> None:
     seen, embeds = read(pipe, "a", "a")
     assert seen == ["a", "a"]
     assert embeds.shape == (1, 8, 32)
+
+
+def test_only_so_many_are_kept_however_small(pipe: Any) -> None:
+    ReadPrompts().attend(pipe)
+    read(pipe, *(f"number {number}" for number in range(MAX_PROMPTS + 1)))
+    assert read(pipe, "number 1", "number 0")[0] == ["number 0"]

@@ -42,6 +42,24 @@ def test_it_says_the_same_of_what_is_none(photo: Path, tmp_path: Path) -> None:
         picture_apart(photo, max_pixels=100_000)
 
 
+def test_what_decoders_say_is_not_for_visitors(photo: Path, tmp_path: Path) -> None:
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "large.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    with Image.open(photo) as picture:
+        picture.save(tmp_path / "turned.jpg", exif=exif.tobytes()[:-4] + b"\xff\xff\xff\xff")
+        picture.save(tmp_path / "torn.tif", compression="tiff_lzw")
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "turned.jpg").read_bytes()[:900])
+    torn = bytearray((tmp_path / "torn.tif").read_bytes())
+    torn[400:2400] = b"\xff" * 2000
+    (tmp_path / "torn.tif").write_bytes(torn)
+    for name in ("large.png", "cut.jpg", "torn.tif"):
+        with pytest.raises(StudioError) as caught:
+            picture_apart(tmp_path / name)
+        assert str(caught.value).startswith(("A picture may", "The picture is damaged")), caught.value
+        assert "\n" not in str(caught.value)
+
+
 def test_time_has_a_limit(photo: Path) -> None:
     with pytest.raises(StudioError, match=r"may take 0\.01 s at most; this one took longer"):
         picture_apart(photo, bounds=Bounds(seconds=0.01))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from studio.domain import StudioError
 from studio.media.picture import MAX_KEPT_SIDE_PX, crop_box, fit, png_bytes, read_picture
@@ -237,3 +237,22 @@ def test_pad_shows_the_whole_picture_between_bars() -> None:
 def test_kept_pictures_lose_nothing_below_the_limit() -> None:
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (50, 70, 3), dtype=np.uint8))
     assert np.array_equal(np.asarray(read_picture(png_bytes(noise))), np.asarray(noise))
+
+
+def test_a_turned_photo_with_odd_exif_is_turned() -> None:
+    """Phones write values that Pillow reads and can't write anew."""
+    turned = struct.pack("<HHIHH", 0x0112, 3, 1, 6, 0)
+    inner_at = 8 + 2 + 2 * 12 + 4
+    head = b"II*\0" + struct.pack("<IH", 8, 2) + turned + struct.pack("<HHII", 0x8769, 4, 1, inner_at) + bytes(4)
+    brightness = struct.pack("<HHHIII", 1, 37379, 10, 1, inner_at + 18, 0) + struct.pack("<ii", -1, 0)
+    photo = saved(Image.new("RGB", (40, 20)), "JPEG", exif=b"Exif\0\0" + head + brightness)
+    assert read_picture(photo).size == (20, 40)
+
+
+def test_colours_mean_what_their_profile_says() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = profile.replace(b"rXYZ", b"xxxx", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"xxxx", b"bXYZ", 1)
+    red = Image.new("RGBA", (8, 8), (255, 0, 0, 255))
+    for known, colour in ((swapped, (0, 0, 255)), (profile, (255, 0, 0)), (b"garbage", (255, 0, 0))):
+        read = np.asarray(read_picture(saved(red, "PNG", icc_profile=known))).astype(int)
+        assert np.abs(read - colour).max() <= 3

@@ -72,7 +72,9 @@ def test_a_clip_that_is_about_to_be_extended_is_not_swept(library: Library) -> N
     library.jobs.add(JobRow("f" * 32, VideoRequest("", extends=first.id), 5.0, "queued"))
     assert library.sweep_clips(keep_days=1, keep_bytes=0) == 1
     assert [clip.id for clip in library.clips.newest(10)] == [first.id]
-    library.jobs.stop_queued("f" * 32)
+    library.jobs.finish("f" * 32, "failed", "The disk was full.", can_finish=True)
+    assert library.sweep_clips(keep_days=1, keep_bytes=0) == 0, "it may yet be finished"
+    library.jobs.cannot_finish({"f" * 32})
     assert library.sweep_clips(keep_days=1, keep_bytes=0) == 1
     assert library.clips.get(other.id) is None
 
@@ -91,6 +93,14 @@ def test_jobs_that_came_to_nothing_are_forgotten_in_time(library: Library) -> No
     library.sweep_leftovers()
     assert [number for number in range(4) if library.jobs.get(clip_id(number))] == [2, 3]
     assert library.jobs.get(made.id) is not None
+
+
+def test_notes_of_what_was_swept_are_forgotten_in_time(library: Library) -> None:
+    now = time.time()
+    for days in (100, 1):
+        library.removals.add("a", "size", now - days * 86_400)
+    library.sweep_leftovers()
+    assert [told.removed_s for told in library.removals.newest("a", 5)] == [now - 86_400]
 
 
 def test_only_the_newest_runs_are_kept(library: Library) -> None:
