@@ -57,7 +57,7 @@ soak: $(VENV)/.test chromium
 	$(BIN) -m tests.soak $(ARGS)
 
 train: $(VENV)/.train
-	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" bash training/recipes/version_0.sh $(ARGS)
+	PATH="$(CURDIR)/$(VENV)/bin:$$PATH" bash training/recipes/version_0.sh
 
 evaluate: $(VENV)/.train
 	$(BIN) -m training.evaluate $(ARGS)

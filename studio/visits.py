@@ -15,6 +15,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from pathlib import Path
+from typing import ClassVar
 
 from studio import estimate
 from studio.domain import (
@@ -33,7 +34,7 @@ from studio.engine import grid
 from studio.engine.catalog import Catalog
 from studio.jobs import JobQueue
 from studio.media.apart import picture_apart, recipe_apart
-from studio.media.picture import png_bytes
+from studio.media.picture import MAX_KEPT_SIDE_PX, png_bytes
 from studio.media.video import frame_at
 from studio.settings import MEGABYTE, MEGAPIXEL, Settings
 from studio.store.clips import Sought
@@ -64,7 +65,12 @@ OVER = Outlook(0, None)
 
 @dataclass(frozen=True)
 class Visit:
-    """The studio as `owner` sees it. Safe to use from any thread."""
+    """The studio as `owner` sees it. Safe to use from any thread.
+
+    A picture is kept with no longer side than `LONGEST_SIDE_PX`.
+    """
+
+    LONGEST_SIDE_PX: ClassVar[int] = MAX_KEPT_SIDE_PX
 
     owner: str
     settings: Settings

@@ -33,6 +33,7 @@ def picture_drop(studio: Studio, form: str, sizes: dict[str, tuple[int, int]], i
         form=form,
         sizes=sizes,
         limit=studio.settings.max_upload_bytes // 1_000_000,
+        side=Visit.LONGEST_SIDE_PX,
         group=f"fb-fit-{'last' if is_last else 'first'}",
         isLast=is_last,
         canEnd=False,

@@ -65,6 +65,10 @@ function drawFacts(node, text) {
 // How much longer a clip's own model can make it, or why it can't.
 const extensionOf = (clip) => given.extensions[clip.model] || { cannot: given.hints.noModel };
 
+// Whether films can be sent on from here; a computer has its folder of downloads for that.
+const canSend = matchMedia('(pointer: coarse)').matches
+  && Boolean(navigator.canShare?.({ files: [new File([], 'clip.mp4', { type: 'video/mp4' })] }));
+
 // The film that lies with a clip's buttons, and the time at which it was halted; null for its end and where none was.
 const filmBy = (button) => button.closest('.fb-card, .fb-stage')?.querySelector('video:not(.fb-peek)');
 const momentOf = (film) => (film && film.paused && !film.ended && film.currentTime > 0 ? film.currentTime : null);
@@ -80,7 +84,8 @@ function actionButton(clip, action) {
     button = make('button', 'fb-button');
     button.type = 'button';
     button.disabled = Boolean(cannot);
-    button.addEventListener('click', () => tell('act', { action, clip, at: momentOf(filmBy(button)) }));
+    const place = () => button.getBoundingClientRect().top;
+    button.addEventListener('click', () => tell('act', { action, clip, at: momentOf(filmBy(button)), y: place() }));
   }
   const label = make('span', '', given.actions[action]);
   if (action === 'frame') Object.assign(label.dataset, { last: label.textContent, now: given.actions.frameNow });

@@ -71,12 +71,16 @@ function star(clip) {
   return button;
 }
 
+const keeping = () => ['download', ...(canSend ? ['send'] : [])];
+
 function actions(clip) {
   const row = make('div', 'fb-actions');
   const more = make('details', 'fb-more');
   const list = make('div', 'fb-menu');
-  const names = ['same', 'frame', 'reuse', 'download', ...(given.hasShowcase ? ['show', 'unshow'] : []), 'delete'];
+  const names = ['same', 'frame', 'reuse', ...keeping(), ...(given.hasShowcase ? ['show', 'unshow'] : []), 'delete'];
   list.append(...names.map((action) => actionButton(clip, action)));
+  // Before the button's own handler, so that a dialog gives the focus back to what is still there.
+  list.addEventListener('click', () => find('summary', more).focus(), true);
   list.addEventListener('click', () => (more.open = false));
   more.append(make('summary', 'fb-button', words.more), list);
   more.addEventListener('keydown', (event) => {
@@ -90,7 +94,7 @@ function actions(clip) {
 
 function showcaseActions(clip) {
   const row = make('div', 'fb-actions');
-  row.append(...['reuse', 'download'].map((action) => actionButton(clip, action)));
+  row.append(...['reuse', ...keeping()].map((action) => actionButton(clip, action)));
   return row;
 }
 

@@ -75,8 +75,13 @@ function shelf(name, empty) {
     if (name === 'own') finder.show(cards.size > 0);
     note.textContent = cards.size ? '' : name === 'own' && finder.isBusy() ? words.noneFound : empty;
   }
+  // What the next card plays, or the one before it: where the focus goes when this card does.
+  function beside(id) {
+    const node = cards.get(id)?.node, other = node && (node.nextElementSibling || node.previousElementSibling);
+    return other && find('.fb-play, video', other);
+  }
   older.addEventListener('click', showOlder);
-  return { name, root, refresh, drop, put, tidy, clear };
+  return { name, root, refresh, drop, put, tidy, clear, beside };
 }
 
 // Words to look for among your clips, and whether only favourites are wanted; not to be seen where there are none.
@@ -157,13 +162,15 @@ document.addEventListener('click', (event) => {
   for (const menu of element.querySelectorAll('.fb-more[open]')) if (!menu.contains(event.target)) menu.open = false;
 });
 
-// One answer of one dialog: resolves to whether it was yes.
-function answer(dialog, clip) {
+// One answer of one dialog, asked by a button that far down: resolves to whether it was yes.
+function answer(dialog, clip, y) {
   const quoted = find('.fb-dialog-clip', dialog);
   if (quoted) quoted.textContent = clip.prompt || words.untitled;
   return new Promise((done) => {
     dialog.returnValue = 'no';
     dialog.addEventListener('close', () => done(dialog.returnValue === 'yes'), { once: true });
+    // A Space's frame is as tall as the page in it, and its middle may be far from what is seen of it.
+    if (self !== top) dialog.style.marginTop = `${Math.max(16, Math.min(y, innerHeight - 320) - 160)}px`;
     dialog.showModal();
   });
 }
@@ -176,16 +183,27 @@ async function change(name, data) {
   return false;
 }
 
-async function askDelete(clip) {
-  if (!(await answer(find('.fb-ask-delete'), clip)) || !(await change('remove_clip', { clip: clip.id }))) return;
+// Takes a film out of here, to a chat or among the photographs.
+async function sendOn(clip) {
+  try {
+    const film = await (await fetch(clip.video)).blob();
+    await navigator.share({ files: [new File([film], clip.file_name, { type: 'video/mp4' })] });
+  } catch (error) {
+    if (error.name !== 'AbortError') note.textContent = words.notSent; // else it was the visitor who ended it
+  }
+}
+
+async function askDelete(clip, y) {
+  if (!(await answer(find('.fb-ask-delete'), clip, y)) || !(await change('remove_clip', { clip: clip.id }))) return;
+  const near = open.beside(clip.id);
   for (const one of [own, showcase]) if (one) one.drop(clip.id);
   tell('deleted', clip.id);
   open.tidy();
   note.textContent = words.deleted;
-  find('h2').focus();
+  (near || find('h2')).focus({ preventScroll: true });
 }
 
-async function askExtend(clip) {
+async function askExtend(clip, y) {
   const dialog = find('.fb-ask-extend');
   const { shortest, longest, usual, longestPrompt } = extensionOf(clip);
   Object.assign(find('textarea', dialog), { value: clip.prompt, maxLength: longestPrompt });
@@ -193,13 +211,13 @@ async function askExtend(clip) {
   Object.assign(seconds, { min: shortest, max: longest });
   seconds.value = usual;
   shownSeconds();
-  if (!(await answer(dialog, clip))) return;
+  if (!(await answer(dialog, clip, y))) return;
   const prompt = find('textarea', dialog).value;
   trigger('again', { action: 'extend', clip: clip.id, seconds: Number(seconds.value), prompt, ...press() });
 }
 
-async function askShow(clip) {
-  if (!(await answer(find('.fb-ask-show'), clip)) || !(await change('show_clip', { clip: clip.id, yes: true }))) return;
+async function askShow(clip, y) {
+  if (!(await answer(find('.fb-ask-show'), clip, y)) || !(await change('show_clip', { clip: clip.id, yes: true }))) return;
   own.put({ ...clip, is_shown: true });
   note.textContent = words.isShown;
 }
@@ -226,12 +244,13 @@ find('.fb-cancel').addEventListener('click', () => find('.fb-ask-extend').close(
 // A number, so that the same wish again is another event; and for a new clip the id of its job.
 let asked = 0;
 const press = () => ({ ...window.flipbookPress?.(), n: ++asked });
-hear('act', ({ action, clip, yes, at }) => {
+hear('act', ({ action, clip, yes, at, y }) => {
   const event = { action, clip: clip.id, at, n: ++asked };
-  if (action === 'delete') askDelete(clip);
-  else if (action === 'extend') askExtend(clip);
+  if (action === 'delete') askDelete(clip, y);
+  else if (action === 'extend') askExtend(clip, y);
   else if (action === 'favour') favour(clip, yes);
-  else if (action === 'show') askShow(clip);
+  else if (action === 'show') askShow(clip, y);
+  else if (action === 'send') sendOn(clip);
   else if (action === 'unshow') takeBack(clip);
   else if (action === 'same' || action === 'new') trigger('again', { ...event, ...press() });
   else if (action === 'frame') trigger('frame', event);

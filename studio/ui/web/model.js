@@ -40,9 +40,10 @@ function show({ state, sentence, counted, fraction, go: label }) {
   stop.hidden = state !== 'fetching' && state !== 'asking';
 }
 
-// Only a change is spoken by a screen reader.
+// Only a change is written: a screen reader speaks it, and what the browser has translated stays.
+let said = '';
 function say(sentence) {
-  if (says.textContent !== sentence) says.textContent = sentence;
+  if (said !== sentence) says.textContent = said = sentence;
 }
 
 look.addEventListener('click', () => follow('look_up_model'));

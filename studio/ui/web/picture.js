@@ -58,18 +58,15 @@ function drawPad(shape, wanted) {
   crop.hidden = true;
 }
 
+const SMALL_BYTES = 1e6; // are sent as they are
 let taken = 0; // the number of the picture that was chosen last
 
 async function take(chosen) {
   if (!chosen) return;
-  const megabytes = chosen.size / 1e6;
-  if (megabytes > given.limit) {
-    return say(words.large.replace('{limit}', given.limit).replace('{size}', Math.ceil(megabytes)));
-  }
   const me = ++taken;
   change({ reading: true });
   say(words.reading);
-  const { error = '', ...picture } = await read(chosen);
+  const { error = '', ...picture } = await read(await slim(chosen));
   if (me !== taken) return;
   const isHere = element.contains(document.activeElement);
   change({ ...picture, reading: false });
@@ -79,7 +76,30 @@ async function take(chosen) {
   if (isHere) find('.fb-replace').focus();
 }
 
+// The studio keeps no longer side than this, so a phone need not send more of a photograph.
+async function slim(chosen) {
+  try {
+    if (chosen.size < SMALL_BYTES) return chosen;
+    const whole = await createImageBitmap(chosen), scale = given.side / Math.max(whole.width, whole.height);
+    if (scale >= 1) return chosen;
+    const paper = make('canvas'), pen = paper.getContext('2d');
+    const [width, height] = [whole.width, whole.height].map((side) => Math.max(1, Math.round(side * scale)));
+    Object.assign(paper, { width, height });
+    pen.imageSmoothingQuality = 'high';
+    pen.drawImage(whole, 0, 0, width, height);
+    const type = chosen.type === 'image/jpeg' ? chosen.type : 'image/png';
+    const less = await new Promise((done) => paper.toBlob(done, type, 0.95));
+    return less && less.size < chosen.size ? new File([less], chosen.name, { type }) : chosen;
+  } catch {
+    return chosen; // what this browser can't read, the studio may; or it says why not
+  }
+}
+
 async function read(chosen) {
+  const megabytes = chosen.size / 1e6;
+  if (megabytes > given.limit) {
+    return { error: words.large.replace('{limit}', given.limit).replace('{size}', Math.ceil(megabytes)) };
+  }
   try {
     const { path } = await upload(chosen);
     return (await ask('take_picture', { path })) || { error: words.failed };

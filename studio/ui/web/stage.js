@@ -144,10 +144,11 @@ function inFocus(views) {
   return live(mine) || mine.findLast((view) => seenLive.has(view.id)) || live(others) || views[views.length - 1];
 }
 
-function say(first, second) {
-  // Only a change is spoken by a screen reader, so the same words are not written again.
-  if (headline.textContent !== first) headline.textContent = first;
-  if (detail.textContent !== second) detail.textContent = second;
+// Only a change is written: a screen reader speaks it, and what the browser has translated stays.
+let said = ['', ''];
+function say(...sentences) {
+  [headline, detail].forEach((node, at) => said[at] !== sentences[at] && (node.textContent = sentences[at]));
+  said = sentences;
 }
 
 // The screen is the clip's own shape when that is wide; a tall clip stands in the middle of a square one.
@@ -232,7 +233,7 @@ function drawClip(view) {
   find('.fb-result-prompt').textContent = clip.prompt;
   drawFacts(find('.fb-facts'), clip.facts);
   find('.fb-card-note', result).textContent = clip.note;
-  const order = ['new', 'same', 'extend', 'frame', 'reuse', 'download', 'delete'];
+  const order = ['new', 'same', 'extend', 'frame', 'reuse', 'download', ...(canSend ? ['send'] : []), 'delete'];
   find('.fb-actions', result).replaceChildren(...order.map((action) => actionButton(clip, action)));
   result.hidden = false;
   // On a device that did not ask for it, long after it was asked for, or in a tab that nobody looks at, a film does not
@@ -255,7 +256,7 @@ function drawWaiting(views) {
   const rows = new Map([...list.children].map((row) => [row.dataset.job, row]));
   for (const view of views) {
     const row = rows.get(view.id) || list.appendChild(waitingRow(view));
-    find('.fb-detail', row).textContent = view.detail;
+    if (row.dataset.detail !== view.detail) find('.fb-detail', row).textContent = row.dataset.detail = view.detail;
     rows.delete(view.id);
   }
   for (const row of rows.values()) row.remove();
