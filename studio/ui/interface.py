@@ -18,6 +18,7 @@ from studio.ui.doorkeeper import Doorkeeper
 from studio.ui.gallery import clip_of, gallery, make_again, settings_of
 from studio.ui.guard import on_act, refusal
 from studio.ui.health import health_route
+from studio.ui.lasting import Lasting
 from studio.ui.make_tab import QUIET, MakeTab, TabPlan, choices, make_tab
 from studio.ui.parts import LOGO, logo, part, read, stylesheets
 from studio.ui.picture_drop import view
@@ -94,7 +95,7 @@ def access_options(studio: Studio) -> dict[str, Any]:
     auth = list(studio.settings.auth)
     # FastAPI's own list of every route would be open to all.
     app: dict[str, Any] = {"routes": [health_route(studio, bool(auth))], "openapi_url": None}
-    app["middleware"] = [Middleware(Doorkeeper)]
+    app["middleware"] = [Middleware(Doorkeeper), Middleware(Lasting, folder=studio.clips_dir)]
     app["exception_handlers"] = {Exception: refusal}
     return {"auth": auth or None, "auth_message": wording.SIGN_IN, "app_kwargs": app}
 

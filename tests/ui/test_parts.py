@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from house import House, Program
 
 from studio.ui import wording
 from studio.ui.guard import an_upload
+from studio.ui.lasting import FOR_A_YEAR
 
 
 @pytest.fixture
@@ -55,6 +57,17 @@ def test_showcase_is_closed_where_there_is_none(house: House, program: Program) 
     clip = house.make(house.studio.visit(), "a cat")
     assert "no showcase" in program.part(house, "list_clips", shelf="showcase")["error"]
     assert "no showcase" in program.part(house, "show_clip", clip=clip.id, yes=True)["error"]
+
+
+def test_browsers_may_keep_what_is_in_the_gallery(house: House) -> None:
+    clip = house.make(house.studio.visit(), "a cat")
+    at = f"{house.address}/gradio_api/file={house.studio.clips_dir}/"
+    for name in (clip.video, clip.poster):
+        for asked, status in (({}, 200), ({"Range": "bytes=0-99"}, 206)):
+            answer = httpx.get(at + name, headers=asked)
+            assert (answer.status_code, answer.headers["cache-control"]) == (status, FOR_A_YEAR)
+    assert "immutable" not in httpx.get(at + "none.mp4").headers.get("cache-control", "")
+    assert "immutable" not in httpx.get(house.address).headers.get("cache-control", "")
 
 
 def test_files_outside_the_gallery_are_not_served(house: House, program: Program) -> None:
