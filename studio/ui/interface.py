@@ -14,6 +14,7 @@ from studio.domain import StudioError
 from studio.service import Studio, Visit
 from studio.ui import present, wording
 from studio.ui.api import add_api
+from studio.ui.archive import archive_route
 from studio.ui.doorkeeper import Doorkeeper
 from studio.ui.gallery import clip_of, gallery, make_again, settings_of
 from studio.ui.guard import on_act, refusal
@@ -91,10 +92,11 @@ def launch_options(studio: Studio) -> dict[str, Any]:
 
 
 def access_options(studio: Studio) -> dict[str, Any]:
-    """Who may open the page, and the one address beside it."""
+    """Who may open the page, and the addresses beside it."""
     auth = list(studio.settings.auth)
     # FastAPI's own list of every route would be open to all.
-    app: dict[str, Any] = {"routes": [health_route(studio, bool(auth))], "openapi_url": None}
+    routes = [health_route(studio, bool(auth)), archive_route(studio, bool(auth))]
+    app: dict[str, Any] = {"routes": routes, "openapi_url": None}
     app["middleware"] = [Middleware(Doorkeeper), Middleware(Lasting, folder=studio.clips_dir)]
     app["exception_handlers"] = {Exception: refusal}
     return {"auth": auth or None, "auth_message": wording.SIGN_IN, "app_kwargs": app}

@@ -102,6 +102,9 @@ function dressFinder() {
   return { sought, isStill, isBusy, show: (hasClips) => (box.hidden = !hasClips && !isBusy()) };
 }
 
+// In a field of the form, since an address is kept and shown in many places.
+find('.fb-all').addEventListener('submit', () => (find('.fb-all input').value = visitor()));
+
 // Yours and the showcase as tabs, where there is a showcase.
 const tabs = [...element.querySelectorAll('.fb-shelves [role=tab]')];
 function turnTo(name) {
