@@ -5,6 +5,7 @@ Their weights lie beside the model's own and are never mixed into them, so takin
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from safetensors import SafetensorError, safe_open
 from studio.domain import StudioError
 from studio.engine import memory
 from studio.engine.device import Plan
+
+log = logging.getLogger(__name__)
 
 # What trainers call every LoRA's file; then its folder or its id names it.
 NAMELESS = {"pytorch_lora_weights", "adapter_model", "lora"}
@@ -68,7 +71,10 @@ def _put_on(pipe: Any, lora: Lora) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are several now
             pipe.load_lora_weights(str(lora.path), adapter_name=lora.name, use_safetensors=True)
-    except (ValueError, RuntimeError, KeyError, IndexError, OSError, SafetensorError) as error:
+    except (OSError, SafetensorError) as error:
+        log.exception("LoRA unreadable", extra={"lora": lora.name})
+        raise StudioError(f"The file of the LoRA {lora.name} can't be read; please leave it out.") from error
+    except (ValueError, RuntimeError, KeyError, IndexError) as error:
         if memory.is_out_of_memory(error):
             raise
         reason = error

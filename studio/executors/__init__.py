@@ -18,7 +18,7 @@ class Readiness:
 
 
 class Faulty(StudioError):
-    """What was denoised is no good, so its latents are of no use."""
+    """What was denoised is of no use: it is no good, or what it goes on from is gone."""
 
 
 READY = Readiness("ready", "Ready.")

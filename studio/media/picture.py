@@ -44,7 +44,8 @@ def read_picture(source: str | Path | bytes, max_pixels: int = MAX_PIXELS, max_b
     try:
         picture.load()
         picture.getexif()  # is remembered; what it was read from would be written anew, which fails at odd values
-        picture.info.pop("exif", None)
+        for name in ("exif", "Raw profile type exif"):
+            picture.info.pop(name, None)
         return _rgb(ImageOps.exif_transpose(picture))
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
         raise StudioError(f"The picture is damaged or cut short: {_first_line(error)}.") from error
@@ -75,7 +76,8 @@ def png_bytes(picture: Image.Image) -> bytes:
     if max(picture.size) > MAX_KEPT_SIDE_PX:
         picture = _within(picture, MAX_KEPT_SIDE_PX, MAX_KEPT_SIDE_PX)
     target = io.BytesIO()
-    picture.save(target, "PNG", compress_level=3)
+    # All are in sRGB here; the profile itself would carry the time of its making into what the file is named by.
+    picture.save(target, "PNG", compress_level=3, icc_profile=None)
     return target.getvalue()
 
 
@@ -115,6 +117,8 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
 def _in_srgb(picture: Image.Image) -> Image.Image:
     """Photographs of phones are often in Display P3, whose numbers mean stronger colours."""
     profile = picture.info.get("icc_profile")
+    if picture.mode == "RGB" and "transparency" in picture.info:
+        picture = picture.convert("RGBA")  # which colour is clear would be forgotten
     if not profile or picture.mode not in ("RGB", "RGBA", "CMYK"):
         return picture
     mode = "RGB" if picture.mode == "CMYK" else picture.mode

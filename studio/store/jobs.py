@@ -130,6 +130,13 @@ class Jobs:
         rows = self._database.rows("SELECT id FROM jobs WHERE state IN ('queued', 'running') OR can_finish")
         return {row["id"] for row in rows}
 
+    def finishable(self, before_s: float) -> set[str]:
+        """Ids of the jobs that failed before that time and may still go on from finished latents."""
+        rows = self._database.rows(
+            "SELECT id FROM jobs WHERE state = 'failed' AND can_finish AND ended_s < ?", before_s
+        )
+        return {row["id"] for row in rows}
+
     def extended(self) -> set[str]:
         """Ids of the clips that a job goes on from, or may yet."""
         rows = self._database.rows(

@@ -14,7 +14,7 @@ from pathlib import Path
 from studio.domain import Clip, StudioError
 from studio.store.clips import Clips
 from studio.store.database import Database
-from studio.store.files import Files
+from studio.store.files import LATENTS_KEPT_S, Files
 from studio.store.jobs import Jobs
 from studio.store.pictures import DAY_S, Pictures
 from studio.store.removals import Removals
@@ -118,7 +118,11 @@ class Library:
         return len(overdue)
 
     def sweep_leftovers(self) -> None:
-        """Remove jobs that ended without a clip a week ago, pictures of a day ago that nothing refers to, old notes."""
+        """Remove jobs that ended without a clip a week ago, their latents, unused pictures of a day ago, old notes."""
+        stale = self.jobs.finishable(time.time() - LATENTS_KEPT_S)
+        for job_id in stale:
+            self.files.discard_latents(job_id)
+        self.jobs.cannot_finish(stale)
         self.jobs.forget(time.time() - JOBS_KEPT_S)
         self.removals.forget(time.time() - NOTES_KEPT_S)
         day_ago_s, in_use = time.time() - DAY_S, self.pictures.in_use()

@@ -6,7 +6,7 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from urllib.parse import parse_qs
-from zipfile import ZipFile
+from zipfile import ZipFile, ZipInfo
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -47,12 +47,13 @@ def packed(visit: Visit) -> Iterator[bytes]:
     pipe = _Pipe()
     with ZipFile(pipe, "w") as archive:
         for clip in _all(visit):
-            with suppress(StudioError, FileNotFoundError), visit.video_path(clip.id).open("rb") as film:  # or deleted
-                with archive.open(f"flipbook-{clip.number}-{clip.request.seed}.mp4", "w", force_zip64=True) as entry:
+            name = f"flipbook-{clip.number}-{clip.request.seed}.mp4"
+            with suppress(StudioError, FileNotFoundError):  # it was deleted meanwhile
+                path = visit.video_path(clip.id)
+                with path.open("rb") as film, archive.open(ZipInfo.from_file(path, name), "w") as entry:
                     while piece := film.read(CHUNK):
                         entry.write(piece)
                         yield pipe.taken()
-                yield pipe.taken()
     yield pipe.taken()
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio import processing_utils
 from gradio.utils import get_upload_folder
 from starlette.responses import JSONResponse
 
@@ -134,6 +135,15 @@ def an_upload(path: object) -> Path:
     except (OSError, ValueError):
         pass  # too long, or not even a name
     raise StudioError(wording.NOT_UPLOADED)
+
+
+async def _fetch_nothing(url: str, cache_dir: str) -> str:
+    raise gr.Error(wording.NOT_UPLOADED, title=wording.NAME, print_exception=False)
+
+
+def stay_home() -> None:
+    """Gradio would fetch any address that a message names, whole into memory, before a function of ours is asked."""
+    processing_utils.async_ssrf_protected_download = _fetch_nothing
 
 
 def refusal(_request: object, error: Exception) -> JSONResponse:

@@ -17,7 +17,7 @@ from studio.ui.api import add_api
 from studio.ui.archive import archive_route
 from studio.ui.doorkeeper import Doorkeeper
 from studio.ui.gallery import clip_of, gallery, make_again, settings_of
-from studio.ui.guard import on_act, refusal
+from studio.ui.guard import on_act, refusal, stay_home
 from studio.ui.health import health_route
 from studio.ui.lasting import Lasting
 from studio.ui.make_tab import QUIET, MakeTab, TabPlan, choices, make_tab
@@ -35,6 +35,7 @@ MAX_EVENTS = 1000
 
 def build_interface(studio: Studio) -> gr.Blocks:
     """The whole page and the programs' endpoints on top of an open studio."""
+    stay_home()
     gr.set_static_paths([studio.clips_dir])
     is_private, has_sign_in = studio.settings.has_private_galleries, bool(studio.settings.auth)
     with gr.Blocks(title=wording.NAME, analytics_enabled=False, delete_cache=(3600, DELETE_UPLOADS_AFTER_S)) as page:

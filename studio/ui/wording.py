@@ -171,7 +171,7 @@ GALLERY_WORDS = {
     "onlyFavourites": "Favourites only",
     "noneFound": "No clip matches.",
     "allClips": "Download all",
-    "allHint": "Save all these clips in one ZIP file; each tells how it was made",
+    "allHint": "Save all your clips in one ZIP file; each tells how it was made",
     "fromFile": "Settings from a file",
     "fromFileHint": "A clip's file tells how it was made: choose or drop one, and the form is filled in from it",
     "fileLarge": "A file may be {limit} MB at most; this one has {size} MB.",

@@ -98,6 +98,6 @@ def test_none_is_worn_where_one_of_them_is_torn(tmp_path: Path) -> None:
     wear(pipe, device.plan("cpu"), (ink, paint), {"ink": 1.0, "paint": 1.0})
     assert pipe.get_list_adapters() == {"transformer": ["ink", "paint"]}
     paint.path.write_bytes(paint.path.read_bytes()[:-50])
-    with pytest.raises(StudioError, match="The LoRA paint does not fit"):
+    with pytest.raises(StudioError, match="The file of the LoRA paint can't be read"):
         wear(pipe, device.plan("cpu"), (ink, paint), {"ink": 1.0, "paint": 1.0})
     assert pipe.get_list_adapters() == {}

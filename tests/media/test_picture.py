@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngInfo
 
 from studio.domain import StudioError
 from studio.media.picture import MAX_KEPT_SIDE_PX, crop_box, fit, png_bytes, read_picture
@@ -245,8 +246,11 @@ def test_a_turned_photo_with_odd_exif_is_turned() -> None:
     inner_at = 8 + 2 + 2 * 12 + 4
     head = b"II*\0" + struct.pack("<IH", 8, 2) + turned + struct.pack("<HHII", 0x8769, 4, 1, inner_at) + bytes(4)
     brightness = struct.pack("<HHHIII", 1, 37379, 10, 1, inner_at + 18, 0) + struct.pack("<ii", -1, 0)
-    photo = saved(Image.new("RGB", (40, 20)), "JPEG", exif=b"Exif\0\0" + head + brightness)
-    assert read_picture(photo).size == (20, 40)
+    exif = b"Exif\0\0" + head + brightness
+    assert read_picture(saved(Image.new("RGB", (40, 20)), "JPEG", exif=exif)).size == (20, 40)
+    text = PngInfo()
+    text.add_text("Raw profile type exif", f"\nexif\n{len(exif):8}\n{exif.hex()}\n")  # as ImageMagick has it
+    assert read_picture(saved(Image.new("RGB", (40, 20)), "PNG", pnginfo=text)).size == (20, 40)
 
 
 def test_colours_mean_what_their_profile_says() -> None:
@@ -256,3 +260,12 @@ def test_colours_mean_what_their_profile_says() -> None:
     for known, colour in ((swapped, (0, 0, 255)), (profile, (255, 0, 0)), (b"garbage", (255, 0, 0))):
         read = np.asarray(read_picture(saved(red, "PNG", icc_profile=known))).astype(int)
         assert np.abs(read - colour).max() <= 3
+    kept = png_bytes(read_picture(saved(red, "PNG", icc_profile=swapped)))
+    with Image.open(io.BytesIO(kept)) as opened:
+        assert "icc_profile" not in opened.info, "the same picture would be another file each time"
+
+
+def test_what_is_clear_stays_so_beside_a_profile() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    clear = saved(Image.new("RGB", (8, 8), RED), "PNG", transparency=RED, icc_profile=profile)
+    assert corners(read_picture(clear))[0] == WHITE

@@ -85,13 +85,17 @@ def test_jobs_that_came_to_nothing_are_forgotten_in_time(library: Library) -> No
     library.jobs.stop_queued(clip_id(0))
     library.jobs.finish(clip_id(1), "failed", "It was too hard.")
     library.jobs.finish(clip_id(2), "failed", "The disk was full.", can_finish=True)
+    latents = library.files.latents(clip_id(2))
+    latents.write_bytes(b"latents")
     made = add_clip(library, 9)
     library.sweep_leftovers()
     assert all(library.jobs.get(clip_id(number)) for number in range(4))
+    assert latents.exists()
     with library._database.transaction() as connection:
         connection.execute("UPDATE jobs SET ended_s = ended_s - 700000")
     library.sweep_leftovers()
-    assert [number for number in range(4) if library.jobs.get(clip_id(number))] == [2, 3]
+    assert [number for number in range(4) if library.jobs.get(clip_id(number))] == [3]
+    assert not latents.exists()
     assert library.jobs.get(made.id) is not None
 
 

@@ -171,6 +171,26 @@ def test_every_endpoint_answers_with_a_sentence(house: House, program: Program, 
                 check(*program.endpoint(name.strip("/"), **{**known, parameter: value}), (name, parameter, value))
 
 
+def test_no_message_makes_the_server_fetch_an_address(
+    house: House, program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+
+    async def fetch(url: str, **_: object) -> None:
+        fetched.append(url)
+        raise OSError(f"{url} was fetched")
+
+    monkeypatch.setattr("gradio.processing_utils.sh.get", fetch)
+    for path in ("https://example.org/large.png", "http://127.0.0.1:1/large.png"):
+        named = {"path": path, "url": path, "meta": {"_type": "gradio.FileData"}}
+        for name, arguments in (("generate", {"prompt": "a cat", "image": named}), ("clips", {"visitor": named})):
+            status, text = program.endpoint(name, **arguments)
+            assert wording.NOT_UPLOADED in text, (status, text)
+        for fn_index in range(len(house.page.fns)):
+            program.event(fn_index, [named] * 3, named)
+    assert fetched == []
+
+
 STRANGE = {
     "markup": "<script>window.__pwn=1</script><img src=x onerror=window.__pwn=2>",
     "templates": "{{7*7}} ${Object.assign(window,{__pwn:3})} {%raw%} [[rows]] {words.label}",

@@ -64,10 +64,10 @@ def test_browsers_may_keep_what_is_in_the_gallery(house: House) -> None:
     at = f"{house.address}/gradio_api/file={house.studio.clips_dir}/"
     for name in (clip.video, clip.poster):
         for asked, status in (({}, 200), ({"Range": "bytes=0-99"}, 206)):
-            answer = httpx.get(at + name, headers=asked)
+            answer = httpx.get(at + name, headers=asked, timeout=60)
             assert (answer.status_code, answer.headers["cache-control"]) == (status, FOR_A_YEAR)
-    assert "immutable" not in httpx.get(at + "none.mp4").headers.get("cache-control", "")
-    assert "immutable" not in httpx.get(house.address).headers.get("cache-control", "")
+    assert "immutable" not in httpx.get(at + "none.mp4", timeout=60).headers.get("cache-control", "")
+    assert "immutable" not in httpx.get(house.address, timeout=60).headers.get("cache-control", "")
 
 
 def test_files_outside_the_gallery_are_not_served(house: House, program: Program) -> None:

@@ -189,7 +189,9 @@ async function change(name, data) {
 // Takes a film out of here, to a chat or among the photographs.
 async function sendOn(clip) {
   try {
-    const film = await (await fetch(clip.video)).blob();
+    const answer = await fetch(clip.video);
+    if (!answer.ok) throw new Error(answer.status);
+    const film = await answer.blob();
     await navigator.share({ files: [new File([film], clip.file_name, { type: 'video/mp4' })] });
   } catch (error) {
     if (error.name !== 'AbortError') note.textContent = words.notSent; // else it was the visitor who ended it
