@@ -19,5 +19,5 @@ ENV HOST=0.0.0.0 PORT=7860 DATA_DIR=/data HF_HOME=/data/huggingface PYTHONUNBUFF
 VOLUME /data
 EXPOSE 7860
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s \
-    CMD ["python", "-c", "import os, urllib.request as r; r.urlopen(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health', timeout=9)"]
+    CMD ["python", "-c", "import os, urllib.request as r; r.build_opener(r.ProxyHandler({})).open(f'http://127.0.0.1:{os.environ[\"PORT\"]}/health', timeout=9)"]
 CMD ["python", "app.py"]

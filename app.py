@@ -9,8 +9,8 @@ from importlib.util import find_spec
 # Gradio reads this once, when it is imported; without it the page's server calls home.
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 # Gradio asks its own server whether it is up, which a company's proxy would not find.
-direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (direct, "127.0.0.1", "localhost")))
+direct = os.environ.get("no_proxy") or os.environ.get("NO_PROXY"), os.environ.get("HOST", "").strip()
+os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, (*direct, "127.0.0.1", "localhost")))
 
 from studio import logs
 from studio.domain import StudioError
@@ -34,7 +34,7 @@ def main() -> None:
     page = build_interface(studio)
     try:
         _, url, _ = page.launch(
-            server_name=settings.host,
+            server_name=f"[{settings.host}]" if ":" in settings.host else settings.host,
             server_port=settings.port,
             mcp_server=settings.mcp,
             prevent_thread_lock=True,

@@ -50,10 +50,14 @@ def watch(scheduler: Any) -> None:
 
 def _clean(scheduler: Any, model_output: Tensor, given: tuple[Any, ...], options: dict[str, Any], after: Any) -> Tensor:
     kind = type(scheduler).__name__
+    sample = options["sample"] if "sample" in options else given[1]
+    if kind == "PiflowScheduler":
+        # The model predicts a bent path; the first of its points is the one where the step ends.
+        at_end = scheduler._to_grid(model_output, sample)[:, 0]
+        return sample.float() - scheduler.sigmas[scheduler.step_index - 1] * at_end
     if kind == "FlowMatchEulerDiscreteScheduler":
         # An Euler step follows a straight line and the last one goes to its end, so after the last step these are the
         # finished latents, bit by bit.
-        sample = options["sample"] if "sample" in options else given[1]
         return sample - scheduler.sigmas[scheduler.step_index - 1] * model_output
     if kind == "UniPCMultistepScheduler":
         return scheduler.model_outputs[-1]
