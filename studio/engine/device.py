@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import subprocess
 import time
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Literal
 import psutil
 
 from studio.domain import StudioError
+from studio.engine import allowance
 
 Mode = Literal["full", "offload", "group", "fp8", "int8"]
 # A processor with bfloat16 instructions multiplies matrices in it several times as fast as in float32. One without them
@@ -55,6 +57,7 @@ def plan(wanted: str = "auto") -> Plan:
 
     if wanted not in ("auto", "cpu", "cuda"):
         raise StudioError(f"The device is auto, cpu or cuda; not {wanted!r}.")
+    share_processors()
     has_cuda = torch.cuda.is_available()
     if wanted == "cuda" and not has_cuda:
         raise StudioError("The device cuda was asked for, but torch finds no such device on this machine.")
@@ -62,6 +65,15 @@ def plan(wanted: str = "auto") -> Plan:
         best = cpu_format()
         return Plan("cpu", best, f"Runs on the processor, in {best}, which is its fastest number format")
     return Plan("cuda", "bfloat16", f"Runs on {torch.cuda.get_device_name()}")
+
+
+def share_processors() -> None:
+    """Let torch begin no more threads than a container has processors' time for: they would wait for each other."""
+    import torch  # slow to import, so it waits until a model is wanted
+
+    most = allowance.processors()
+    if most and most < torch.get_num_threads() and "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(most)
 
 
 @lru_cache(maxsize=1)
@@ -95,13 +107,15 @@ def free_memory(device: str) -> Memory:
     """What is free now."""
     import torch  # slow to import, so it waits until a model is wanted
 
-    host_bytes = psutil.virtual_memory().available
+    seen, own = psutil.virtual_memory().available, allowance.memory()
+    host_bytes = seen if own is None else min(seen, max(0, own[0] - own[1]))
     return Memory(torch.cuda.mem_get_info()[0] if device == "cuda" else host_bytes, host_bytes)
 
 
 def whole_memory(wanted: str) -> Memory:
     """What a model could have here at most; no graphics card's where the processor is wanted."""
-    return Memory(0 if wanted == "cpu" else gpu_memory_bytes(), psutil.virtual_memory().total)
+    seen, own = psutil.virtual_memory().total, allowance.memory()
+    return Memory(0 if wanted == "cpu" else gpu_memory_bytes(), seen if own is None else min(seen, own[0]))
 
 
 @lru_cache(maxsize=1)
