@@ -9,6 +9,7 @@ are private, `visitor` is the secret by which a program is known again; who may 
 import secrets
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import unquote
 
 import gradio as gr
 from anyio import CapacityLimiter, to_thread
@@ -16,7 +17,7 @@ from anyio import CapacityLimiter, to_thread
 from studio.domain import NEW_SEED, Done, Failed, Job, StudioError, VideoRequest
 from studio.service import Studio, Visit
 from studio.ui import wording
-from studio.ui.guard import an_upload, for_program
+from studio.ui.guard import an_upload, an_upload_of, for_program
 from studio.ui.who import person_of, visit_of
 
 # Programs wait in threads of their own, and none is taken from the page's visitors; who finds none waits for one.
@@ -53,7 +54,8 @@ def add_api(studio: Studio, is_private: bool) -> None:
 
         Args:
             prompt: What the clip shows: a subject, what it does, and where.
-            image: The picture that the clip starts from; cropped to the aspect ratio.
+            image: The picture that the clip starts from; cropped to the aspect ratio. An address elsewhere is not read;
+                a tool may give a data address (data:image/png;base64,...).
             aspect_ratio: Width to height, one of those that /models lists for the model.
             seconds: Length of the clip.
             seed: The same seed with the same other values makes the same clip; -1 draws a new one.
@@ -179,6 +181,14 @@ class _Waiting:
 
 
 def _keep(visit: Visit, image: Any) -> str:
-    """Keep the picture of a call; it comes as a dict, unchecked, and may name any path."""
+    """Keep the picture of a call; it comes as a dict, unchecked, and may name any path.
+
+    A tool's comes as text: the address of an upload here, or a data address with the picture in it.
+    """
+    if isinstance(image, str) and image.startswith("data:"):
+        with an_upload_of(image) as path:
+            return visit.keep_picture(path)
+    if isinstance(image, str):
+        return visit.keep_picture(an_upload(unquote(image.partition("/file=")[2])))
     path = image.get("path") if isinstance(image, dict) else getattr(image, "path", None)
     return visit.keep_picture(an_upload(path))

@@ -6,10 +6,12 @@ A traceback goes to the log only.
 
 from __future__ import annotations
 
+import base64
 import functools
 import html
 import logging
 import re
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -135,6 +137,21 @@ def an_upload(path: object) -> Path:
     except (OSError, ValueError):
         pass  # too long, or not even a name
     raise StudioError(wording.NOT_UPLOADED)
+
+
+@contextmanager
+def an_upload_of(address: str) -> Iterator[Path]:
+    """The file that a data address holds, for as long as it is read; StudioError where it holds none."""
+    try:
+        data = base64.b64decode(address.partition(";base64,")[2], validate=True)
+    except ValueError:
+        data = b""
+    if not data:
+        raise StudioError(wording.NOT_UPLOADED)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "picture"
+        path.write_bytes(data)
+        yield path
 
 
 async def _fetch_nothing(url: str, cache_dir: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import httpx
 import numpy as np
 import pytest
 from gradio_client import Client, handle_file
@@ -110,6 +112,21 @@ def test_picture_is_the_start(client: Client, tmp_path: Path) -> None:
     )
     assert recipe["picture"]
     assert (recipe["width"], recipe["height"]) == (128, 128)
+
+
+def test_a_tools_picture_is_an_upload_or_lies_in_its_address(app: App, client: Client, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64), "orange").save(tmp_path / "orange.png")
+    data = (tmp_path / "orange.png").read_bytes()
+    (uploaded,) = httpx.post(f"{app.address}/gradio_api/upload", files={"files": data}, timeout=60).json()
+    for image in (
+        f"{app.address}/gradio_api/file={uploaded}",
+        "data:image/png;base64," + base64.b64encode(data).decode(),
+    ):
+        _, recipe = client.predict(prompt="", image=image, seconds=1.0, num_inference_steps=1, api_name="/generate")
+        assert recipe["picture"]
+    for image in ("data:image/png;base64,", "data:image/png;base64,&&", "https://example.org/orange.png", "/etc/hosts"):
+        with pytest.raises(AppError, match="on its own is not read"):
+            client.predict(prompt="", image=image, api_name="/generate")
 
 
 def test_clips_and_models_are_listed(client: Client, first: tuple[str, dict[str, Any]]) -> None:
