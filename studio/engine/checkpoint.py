@@ -37,18 +37,10 @@ def card_of(source: str) -> ModelCard:
             f"`hf download {source}` fetches a hub's model."
         )
     kin = _kin(source, _read(index))
-    folder = index.parent
     name = re.sub(r"[^a-z0-9.]+", "-", Path(source).name.lower()).strip("-")
-    weights = sum(path.stat().st_size for path in folder.rglob("*.safetensors"))
-    card = replace(
-        kin,
-        name=name,
-        title=Path(source).name,
-        licence="see its own card",
-        source=source,
-        memory_bytes=0 if weights < SMALL_BYTES else max(kin.memory_bytes, weights),
-    )
-    ours = folder / "flipbook.json"
+    card = replace(kin, name=name, title=Path(source).name, licence="see its own card", source=source)
+    card = replace(card, **_sizes(kin, index))
+    ours = index.parent / "flipbook.json"
     return _changed(card, _read(ours), source) if ours.is_file() else card
 
 
@@ -142,10 +134,28 @@ def _read(path: Path) -> dict[str, Any]:
     return found
 
 
+def _sizes(kin: ModelCard, index: Path) -> dict[str, int]:
+    """What the model takes: its own weights as they are stored, and besides as much as its kin takes besides."""
+    sizes = {
+        part: sum(file.stat().st_size for file in (index.parent / part).glob("*") if WEIGHTS.fullmatch(file.name))
+        for part in parts_of(_read(index))
+    }
+    if sum(sizes.values()) < SMALL_BYTES:
+        return {"memory_bytes": 0}
+    denoise, read = (
+        sum(size for part, size in sizes.items() if part.startswith(role)) for role in ("transformer", "text_encoder")
+    )
+    besides = kin.memory_bytes - kin.transformer_bytes - kin.encoder_bytes
+    return {"memory_bytes": denoise + read + besides, "transformer_bytes": denoise, "encoder_bytes": read}
+
+
 def _kin(source: str, index: dict[str, Any]) -> ModelCard:
     kind = index.get("_class_name")
     if index.get("expand_timesteps"):
         kind = f"{kind} with expand_timesteps"
+    scheduler = index.get("scheduler")
+    if isinstance(scheduler, list) and scheduler[-1:] == ["PiflowScheduler"]:
+        kind = f"{kind} with PiflowScheduler"
     if kind not in KIN:
         classes = ", ".join(name for name in KIN if " " not in name)
         raise StudioError(f"MODELS names {source}, a {kind}; Flipbook knows {classes}.")

@@ -332,6 +332,7 @@ KIN: dict[str, ModelCard] = {
     "HunyuanVideo15Pipeline": HUNYUAN_15,
     "HunyuanVideo15ImageToVideoPipeline": HUNYUAN_FROM_PICTURES,
     "Kandinsky6TI2VAPipeline": KANDINSKY,
+    "Kandinsky6TI2VAPipeline with PiflowScheduler": KANDINSKY_DISTILLED,
     "CogVideoXPipeline": COGVIDEOX,
     "CogVideoXImageToVideoPipeline": COG_FROM_PICTURES,
     "SkyReelsV2DiffusionForcingPipeline": SKYREELS,

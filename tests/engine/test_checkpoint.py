@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from studio.domain import StudioError
-from studio.engine import rows
+from studio.engine import memory, rows
 from studio.engine.catalog import Catalog
 from studio.engine.checkpoint import card_of, fingerprint
+from studio.engine.device import Memory
 from studio.engine.pipeline import VideoPipeline
 
 
@@ -39,6 +40,30 @@ def test_a_folder_may_say_more_of_itself(tmp_path: Path) -> None:
     assert card.grid.sizes == {"1:1": (64, 64)}
     assert card.limits.aspect_ratios == ("1:1",)
     assert card.grid.frame_rate == rows.WAN_21.grid.frame_rate
+
+
+def test_a_models_own_weights_say_what_it_takes(tmp_path: Path) -> None:
+    kind = ["diffusers", "Some"]
+    parts = {"transformer": 28, "transformer_2": 28, "text_encoder": 11, "vae": 1}
+    model = Path(folder(tmp_path, _class_name="WanPipeline", **dict.fromkeys(parts, kind)))
+    for part, size in parts.items():
+        (model / part).mkdir()
+        with (model / part / "diffusion_pytorch_model.safetensors").open("wb") as file:
+            file.truncate(size * rows.GB)  # takes no room
+    with (model / "all_in_one.safetensors").open("wb") as file:
+        file.truncate(99 * rows.GB)
+    card, kin = card_of(str(model)), rows.WAN_21
+    assert (card.transformer_bytes, card.encoder_bytes) == (56 * rows.GB, 11 * rows.GB)
+    besides = kin.memory_bytes - kin.transformer_bytes - kin.encoder_bytes
+    assert memory.needs(card, "full") == 67 * rows.GB + besides
+    assert memory.is_enough(card, "auto", Memory(24 * rows.GB, 80 * rows.GB))
+    assert not memory.is_enough(card, "auto", Memory(24 * rows.GB, 60 * rows.GB))
+
+
+def test_a_distilled_model_is_known_by_its_scheduler(tmp_path: Path) -> None:
+    kind = {"_class_name": "Kandinsky6TI2VAPipeline", "scheduler": ["diffusers", "PiflowScheduler"]}
+    card = card_of(folder(tmp_path, **kind))
+    assert (card.default_steps, card.default_guidance) == (16, 1.0)
 
 
 @pytest.mark.parametrize(
