@@ -41,6 +41,14 @@ def section(text: str, title: str) -> str:
     return found[1]
 
 
+def test_readme_says_of_pocket_what_was_measured() -> None:
+    said = README.split("<!-- pocket: begin")[1].split("<!-- pocket: end")[0]
+    measured = {row[0]: row[1] for row in table((ROOT / "assets/pocket/evaluation.md").read_text(encoding="utf-8"))}
+    for what in ("scene", "subject", "action", "the subject's voice heard"):
+        assert measured[what] in said, what
+    assert f" {len(catalog.knowledge().subjects)} subjects" in said
+
+
 def table(text: str) -> list[list[str]]:
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")]
     return rows[2:]

@@ -30,7 +30,7 @@ from studio.media.join import join
 from studio.media.video import Movie
 from training import judge, listener, lpips, model, photos, sounds, world
 from training.sources import CACHE
-from training.subjects import SCENES, SUBJECTS, subject, words
+from training.subjects import PANS, SCENES, SIZES, SUBJECTS, ZOOMS, subject, words
 
 RATIOS = ("16:9", "1:1", "9:16")
 FEWER = 24  # clips are enough for what takes a clip more
@@ -41,6 +41,7 @@ TYPED_FIRST = {  # prompt -> subject, scene (none is asked for where it is empty
     "a unicorn eating spaghetti": ("unicorn", "", "eats", "spaghetti"),
 }
 MANY_STEPS, GUIDED = 32, 3.0
+PANNED, ZOOMED = photos.PAN * 12 / 2, photos.ZOOM**0.5  # half of what is said will do
 
 
 def plain_caption(scenario: world.Scenario) -> str:
@@ -105,6 +106,8 @@ class Tally:
         if not values:
             return ""
         few = f" ({len(values)})" if len(values) != len(self.values["subject"]) else ""
+        if "times" in what:
+            return f"{np.median(values):.2f}{few}"
         if "median" in what:
             return f"{np.median(values):.1f}{few}"
         if "dB" in what:
@@ -161,6 +164,23 @@ class Evaluation:
                     is_there = seen.thing == thing and seen.is_together(ahead)
                     self.tally.add({"typed first, spaghetti seen in front": is_there})
 
+    def sizes(self) -> None:
+        """Tiny and giant things: half of what that word changes in true renders will do."""
+        for k in range(SEEDS):
+            said, name = list(SIZES)[k % 2], any_subject(k)
+            told, made, true = {"subject": name, "scene": "meadow", "action": "stays"}, [], []
+            for size in ("", said):
+                named = f"{size} {name}".strip()
+                prompt = f"{world.article_of(named)} {named} stays {SCENES['meadow'][0]}"
+                made.append(self._size_seen(self.make(prompt, RATIOS[0], k).frames))
+                scenario = world.imagine(Random(k), 25 / grid.POCKET.frame_rate, 1.75, **told, size=size)
+                true.append(self._size_seen(rendered(scenario, RATIOS[0])))
+            is_right = (made[1] - made[0]) / (true[1] - true[0]) > 0.5
+            self.tally.add({"tiny and giant things are smaller and larger than without that word": is_right})
+
+    def _size_seen(self, clip: np.ndarray) -> float:
+        return float(np.median(judge.look(self.seer, clip).track[:, 2]))
+
     def compare(self, scenarios: list[world.Scenario]) -> None:
         """What wants more than one look at a clip: autoencoder, pictures, going on, other seeds."""
         for k, scenario in enumerate(scenarios[:FEWER]):
@@ -210,14 +230,20 @@ class Evaluation:
             stayed = self.make("", RATIOS[0], k, picture=photo).frames
             self.tally.add({"photograph alone, the last frame as the given one, dB": psnr(stayed[-1], photo)})
             side = (-1, 1)[k % 2]
-            panned = self.make(photos.PANS[side][0], RATIOS[0], k, picture=photo).frames
-            self.tally.add({"photograph, the camera pans to the side that is said": pan_seen(panned) * side > 0})
-            zoomed = self.make(photos.ZOOMS[side][0], RATIOS[0], k, picture=photo).frames
-            is_right = (zoom_seen(zoomed) - 1) * side > 0
-            self.tally.add({"photograph, the camera zooms the way that is said": is_right})
-            name = SUBJECTS[k * 7].name
+            panned = self.make(PANS[side][0], RATIOS[0], k, picture=photo).frames
+            self.tally.add({"photograph, the camera pans to the side that is said": pan_seen(panned) * side >= PANNED})
+            zoomed = self.make(ZOOMS[side][0], RATIOS[0], k, picture=photo).frames
+            nearer = zoom_seen(zoomed) ** side
+            self.tally.add({"photograph, the camera zooms the way that is said": nearer > ZOOMED})
+            self.tally.add({"photograph, times so much it zooms, 1.20 is said (median)": nearer})
+            name = any_subject(k)
             came = self.make(f"{world.article_of(name)} {name} bounces", RATIOS[0], k, picture=photo).frames
             self.tally.add({"photograph, the toy that comes into it": judge.look(self.seer, came).subject == name})
+
+
+def any_subject(k: int) -> str:
+    """The kth of SEEDS names, from the whole list of subjects."""
+    return SUBJECTS[(2 * k + 1) * len(SUBJECTS) // (2 * SEEDS)].name
 
 
 def load_judges() -> tuple[judge.Judge, listener.Listener]:
@@ -303,6 +329,7 @@ def evaluated(folder: Path, clips: int, steps: int, guidance: float) -> Tally:
     scenarios, evaluation = held_out(clips), Evaluation(folder, steps, guidance)
     evaluation.judge(scenarios)
     evaluation.typed()
+    evaluation.sizes()
     evaluation.bring()
     evaluation.compare(scenarios)
     return evaluation.tally

@@ -7,6 +7,7 @@ stays in its pool until newer ones push it out.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -24,8 +25,8 @@ FIRST = 8  # samples are enough to begin a pool with
 POOL = 800
 # So many times as often as others come the subjects and actions of what people type first: a cat that surfs on a
 # rainbow, a dragon that soars over a city, a unicorn that eats spaghetti.
-NEW = SUBJECTS[-25:]  # of a stretch; they have to catch up
-FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6} | {one.name: 3 for one in NEW}
+NEW, RECENT = SUBJECTS[-25:], SUBJECTS[-50:-25]  # those of this stretch, and of the one before, have to catch up
+FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6} | {one.name: 3 for one in NEW} | {one.name: 1.5 for one in RECENT}
 FAVOURITE_ACTIONS = {"surfs": 2, "eats": 2}
 STORIES = (
     {"subject": "cat", "action": "surfs", "scene": "rainbow"},
@@ -33,8 +34,10 @@ STORIES = (
     {"subject": "unicorn", "action": "eats", "thing": "spaghetti"},
 )
 STORY_SHARE = 0.09  # of all samples tell one of these
-PHOTO_SHARE = 0.12  # of all samples begin with a photograph, as a visitor's may
-ELSEWHERE_SHARE = 0.12  # of all samples happen anywhere, and their beginning is given: a visitor's picture may too
+PHOTO_SHARE = 0.14  # of all samples begin with a photograph, as a visitor's may
+GIVEN_SHARE = 0.14  # of all samples have their beginning given, as a visitor's picture or a clip that is extended:
+ELSEWHERE_SHARE = 0.5  # of these happen anywhere, and they begin
+LATER = (0, 4, 12, 16, 24, 28)  # so many frames after a scenario does
 SEEN_SHARE = 0.75  # of a channel's weight goes by what is seen of it; the rest keeps even the faintest in check
 
 
@@ -124,7 +127,9 @@ class Studio:
         audio = self.encode_audio(torch.stack([torch.from_numpy(shot.sound) for shot in shots]), shape)
         text, mask = self._read([shot.caption for shot in shots])
         nowhere = torch.zeros(math.prod(shape.latents), dtype=torch.bool)
-        places = torch.stack([where(shot.toy, shape, shape.times) if shot.toy else nowhere for shot in shots])
+        places = torch.stack(
+            [where(shot.toy, shape, shape.times + shot.late_s) if shot.toy else nowhere for shot in shots]
+        )
         return video, places, audio, text, mask, torch.tensor([shot.begins for shot in shots])
 
     def shot(self, shape: Shape) -> photos.Shot:
@@ -134,11 +139,16 @@ class Studio:
         aspect = out_width / out_height
         if shape.latents[0] > 3 and self.rng.random() < PHOTO_SHARE:
             return photos.shoot(self.rng, shape.num_frames, height, width, aspect)
-        is_given = shape.latents[0] > 3 and self.rng.random() < ELSEWHERE_SHARE
-        seconds = shape.num_frames / grid.POCKET.frame_rate
-        scenario = world.imagine(self.rng, seconds, aspect, anywhere=is_given, **self._asked())
-        pixels = world.render(scenario, shape.num_frames, height, width)
-        return photos.Shot(scenario.caption, pixels, sounds.soundtrack(scenario), scenario, begins=is_given)
+        is_given = shape.latents[0] > 3 and self.rng.random() < GIVEN_SHARE
+        is_anywhere = is_given and self.rng.random() < ELSEWHERE_SHARE
+        late = self.rng.choice(LATER) if is_given else 0
+        late_s, seconds = late / grid.POCKET.frame_rate, (late + shape.num_frames) / grid.POCKET.frame_rate
+        scenario = world.imagine(
+            self.rng, seconds, aspect, anywhere=is_anywhere, sized=world.SIZED_SHARE, **self._asked()
+        )
+        pixels = world.render(scenario, shape.num_frames, height, width, late=late)
+        sound = sounds.soundtrack(scenario)[:, round(late_s * sounds.SAMPLE_RATE) :]
+        return photos.Shot(scenario.caption, pixels, sound, scenario, begins=is_given, late_s=late_s)
 
     def _asked(self) -> dict[str, str]:
         if self.rng.random() < STORY_SHARE:
@@ -148,7 +158,7 @@ class Studio:
             "action": self._one_of(list(ACTIONS), FAVOURITE_ACTIONS),
         }
 
-    def _one_of(self, names: list[str], favourites: dict[str, int]) -> str:
+    def _one_of(self, names: list[str], favourites: Mapping[str, float]) -> str:
         return self.rng.choices(names, [favourites.get(name, 1) for name in names])[0]
 
     def encode_video(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -191,14 +201,17 @@ class Studio:
         return self.pipe._normalize_audio_latents(packed, vae.latents_mean, vae.latents_std)
 
     def batch(self, shape: Shape, count: int, drop_text: float = 0.1) -> Batch:
-        """Draw `count` samples of one shape; a share of the captions is replaced by the empty one, for guidance."""
+        """Draw `count` samples of one shape; a share of the captions is replaced by the empty one, for guidance.
+
+        Where the beginning is given, no words are words of their own: the picture stays.
+        """
         pool = self.pools.setdefault(shape, [])
         pool += self.make(shape, max(1, count // REUSE) if pool else min(count, FIRST))
         del pool[:-POOL]
         video, places, audio, text, mask, begins = (
             torch.stack(part) for part in zip(*self.rng.choices(pool, k=count), strict=True)
         )
-        empty = torch.tensor([self.rng.random() < drop_text for _ in range(count)])
+        empty = torch.tensor([self.rng.random() < drop_text for _ in range(count)]) & ~begins
         text = torch.where(empty[:, None, None], self.empty[0], text)
         mask = torch.where(empty[:, None], self.empty[1], mask)
         return Batch(shape, video, places, audio, text, mask, begins)

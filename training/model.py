@@ -25,7 +25,7 @@ from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
 from transformers import BertModel, BertTokenizerFast
 
 from training import sources
-from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, WITH, moving
+from training.subjects import ACTIONS, AHEAD, PANS, SCENES, SIZES, STILL, SUBJECTS, WITH, ZOOMS, moving
 
 POCKET = Path(__file__).parent.parent / "assets" / "pocket"
 
@@ -216,6 +216,9 @@ def text_encoder() -> tuple[BertTokenizerFast, BertModel]:
     table = encoder.embeddings.word_embeddings.weight.data[kept]
     encoder.embeddings.word_embeddings = torch.nn.Embedding.from_pretrained(table, padding_idx=0)
     encoder.config.vocab_size = len(kept)
+    places = encoder.embeddings.position_embeddings.weight.data[:TEXT_TOKENS]
+    encoder.embeddings.position_embeddings = torch.nn.Embedding.from_pretrained(places)
+    encoder.config.max_position_embeddings = TEXT_TOKENS
     return tokenizer, encoder.eval().requires_grad_(False)
 
 
@@ -223,7 +226,8 @@ def _kept_words(words: list[str]) -> list[int]:
     ours = " ".join(
         [w for s in SUBJECTS for w in (s.name, s.moves, moving(s.moves), *s.also)]
         + [w for t in (SCENES, ACTIONS) for v in t.values() for w in v]
-        + [*AHEAD, *(called for things in WITH.values() for pair in things.items() for called in pair)]
+        + [w for table in (SIZES, PANS, ZOOMS) for wordings in table.values() for w in wordings]
+        + [*AHEAD, *STILL, *(called for things in WITH.values() for pair in things.items() for called in pair)]
     )
     needed = set(re.sub(r"\{\w+\}|-", " ", ours).lower().split())
     kept = [k for k, word in enumerate(words) if not word.startswith("[unused")]

@@ -16,33 +16,29 @@ from PIL import Image
 
 from studio.engine.grid import POCKET
 from training import sounds, sources, world
+from training.subjects import PANS, STILL, ZOOMS
 
 HEIGHT, WIDTH = 224, 448
 KEPT_OUT = 10  # each so manieth photograph is for evaluation; the autoencoder alone has seen it
 PAN = 2  # pixels a frame
-PANS = {
-    -1: ("the camera pans to the left", "pan left", "the camera moves to the left", "panning left"),
-    1: ("the camera pans to the right", "pan right", "the camera moves to the right", "panning right"),
-}
 ZOOM = 1.2  # times as near a second: at the edges about as fast as a pan
-ZOOMS = {
-    -1: ("the camera zooms out", "zoom out", "zooming out", "the camera moves back"),
-    1: ("the camera zooms in", "zoom in", "zooming in", "the camera moves closer"),
-}
-STILL = ("", "", "", "a photograph", "a still picture", "a landscape", "nothing moves")
 ABSENT_FRAMES = 1  # a toy that comes into a photograph is there from the second latent frame on
 AMBIENCE = "mountains"
 
 
 @dataclass(frozen=True)
 class Shot:
-    """A clip (3, T, H, W) in -1..1, its sound (2, N), the toy in it if any, and whether its beginning must be given."""
+    """A clip (3, T, H, W) in -1..1, its sound (2, N), the toy in it if any, and whether its beginning must be given.
+
+    It is what its toy does from `late_s` on.
+    """
 
     caption: str
     pixels: torch.Tensor
     sound: np.ndarray
     toy: world.Scenario | None = None
     begins: bool = True
+    late_s: float = 0.0
 
 
 @lru_cache(maxsize=1)
@@ -70,20 +66,20 @@ def view(rng: Random, height: int, width: int, is_kept_out: bool = False) -> tor
 def shoot(rng: Random, num_frames: int, height: int, width: int, aspect: float) -> Shot:
     """One of the four kinds; `aspect` is of what will be shown of the picture."""
     seconds, kind = num_frames / POCKET.frame_rate, rng.random()
-    if kind < 0.35:
+    if kind < 0.3:
         is_given = rng.random() < 0.5
-        toy = world.imagine(rng, seconds, aspect, scene=AMBIENCE, anywhere=is_given)
-        caption = world.caption(world.subject(toy.subject), "", toy.action, rng, toy.thing)
+        toy = world.imagine(rng, seconds, aspect, scene=AMBIENCE, anywhere=is_given, sized=world.SIZED_SHARE)
+        caption = world.caption(world.subject(toy.subject), "", toy.action, rng, toy.thing, toy.size)
         backdrop = view(rng, height, width)
         pixels = world.render(toy, num_frames, height, width, backdrop)
         if not is_given:
             pixels[:, :ABSENT_FRAMES] = backdrop[:, None] * 2 - 1
         return Shot(caption, pixels, sounds.soundtrack(toy), toy)
     sound = sounds.around(AMBIENCE, seconds, rng)
-    if kind < 0.53:
+    if kind < 0.45:
         side = rng.choice((-1, 1))
         return Shot(rng.choice(PANS[side]), _panned(rng, num_frames, height, width, side), sound)
-    if kind < 0.75:
+    if kind < 0.85:
         way = rng.choice((-1, 1))
         return Shot(rng.choice(ZOOMS[way]), _zoomed(rng, num_frames, height, width, way), sound)
     still = view(rng, height, width)[:, None].expand(-1, num_frames, -1, -1) * 2 - 1

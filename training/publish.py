@@ -18,9 +18,18 @@ from diffusers import LTX2ConditionPipeline
 from transformers import BertModel, BertTokenizerFast
 
 from training import model, sources
-from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, WITH, moving, words
+from training.subjects import ACTIONS, AHEAD, PANS, SCENES, STILL, SUBJECTS, WITH, moving, words
 
 FILES = {"video": ["vae"], "audio": ["audio_vae"], "vocoder": ["vocoder"], "transformer": ["transformer", "connectors"]}
+CAMERA = {"pan": PANS, "still": {0: STILL}}  # zooms, and sizes of things, it was shown and has not learned
+# Of words that are about as near to these, names of people too, no toy is suggested: that would be an insult.
+NO_TOYS = (
+    "African", "Asian", "European", "American", "Arab", "Jewish", "Latin American", "an ethnic group", "a nationality",
+    "a tribe", "a religion", "a country", "a continent", "lesbian", "sex", "sexual", "genitals", "a prostitute",
+    "a naked body", "breasts", "an insult", "a swear word", "a bitch", "racism", "slavery", "murder", "suicide",
+    "a surname", "Wang", "Mohammed", "Maria", "Amy", "Tina", "Robert", "Bobby", "Jesus", "Delilah",
+)  # fmt: skip
+MARGIN = 0.05
 NEAR_ENOUGH = 0.5  # cosine of two words' sentence embeddings; below it MiniLM's neighbours stop making sense
 
 
@@ -44,6 +53,7 @@ def knowledge() -> dict:
         "subjects": {s.name: [*s.also] for s in SUBJECTS},
         "scenes": {name: list(wordings) for name, wordings in SCENES.items()},
         "actions": {name: sorted({w for s in SUBJECTS for w in _said(name, s.moves)}) for name in ACTIONS},
+        "camera": {name: [w for both in ways.values() for w in both if w] for name, ways in CAMERA.items()},
     }
     return {**known, "near": nearest_names(known["subjects"] | {name: [] for name in known["scenes"]})}
 
@@ -75,8 +85,10 @@ def nearest_names(known: dict[str, list[str]]) -> dict[str, str]:
     words = [w for w in (folder / "vocab.txt").read_text(encoding="utf-8").splitlines() if w.isalpha() and len(w) > 2]
     words = [w for w in words if w not in names]
     meant = torch.stack([embed([name, *others]).mean(0) for name, others in known.items()])
-    best, where = (embed(words) @ torch.nn.functional.normalize(meant, dim=1).T).max(1)
-    return {w: names[int(k)] for w, k, b in zip(words, where, best, strict=True) if b > NEAR_ENOUGH}
+    read = embed(words)
+    best, where = (read @ torch.nn.functional.normalize(meant, dim=1).T).max(1)
+    is_near = best > torch.maximum((read @ embed([*NO_TOYS]).T).amax(1) + MARGIN, torch.tensor(NEAR_ENOUGH))
+    return {word: names[int(k)] for word, k, is_so in zip(words, where, is_near, strict=True) if is_so}
 
 
 def unpack() -> None:

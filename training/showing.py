@@ -1,4 +1,4 @@
-"""Makes the model card's pictures by rule: the first held-out prompts, and what people type first with the first seed.
+"""Makes the pictures of card and README by rule: the first held-out prompts, and what people type first, seed 0.
 
     python -m training.showing
 
@@ -18,6 +18,7 @@ from studio.media.video import Movie
 from training import model
 from training.evaluate import RATIOS, TYPED_FIRST, Evaluation, held_out, plain_caption
 
+EXAMPLE = model.POCKET.parent / "examples" / "clip.webp"
 PROMPTS = 24
 MOMENTS = 4  # of each clip, on the sheet
 TILE = 168, 128
@@ -39,8 +40,9 @@ def main() -> None:
     clips = [asked.make(plain_caption(scenario), RATIOS[k % len(RATIOS)], k).frames for k, scenario in scenarios]
     mark = xmp(POCKET.name)
     sheet(clips).save(model.POCKET / "held-out.webp", quality=80, xmp=mark)
-    beside = np.concatenate([asked.make(prompt, RATIOS[0], 0).frames for prompt in TYPED_FIRST], 2)
-    animated_webp(Movie(beside, grid.POCKET.frame_rate), model.POCKET / "typed-first.webp", mark)
+    typed = [asked.make(prompt, RATIOS[0], 0).frames for prompt in TYPED_FIRST]
+    for frames, target in ((np.concatenate(typed, 2), model.POCKET / "typed-first.webp"), (typed[-1], EXAMPLE)):
+        animated_webp(Movie(frames, grid.POCKET.frame_rate), target, mark)
 
 
 if __name__ == "__main__":

@@ -146,7 +146,46 @@ SUBJECTS = (
     Subject("clown", "clown face", "cackle", "floats"),
     Subject("vampire", "vampire", "cackle", "floats", ("dracula",)),
     Subject("superhero", "superhero", "fanfare", "flies", ("hero",)),
+    Subject("girl", "girl", "song", "runs"),
+    Subject("boy", "boy", "ah", "runs"),
+    Subject("prince", "prince", "fanfare", also=("king",)),
+    Subject("ninja", "ninja", "clack", "runs"),
+    Subject("fairy", "fairy", "spell", "flies"),
+    Subject("zombie", "zombie", "wooo"),
+    Subject("polar bear", "polar bear", "growl"),
+    Subject("rhino", "rhinoceros", "trumpet", also=("rhinoceros",)),
+    Subject("leopard", "leopard", "roar", "runs", ("cheetah",)),
+    Subject("llama", "llama", "hum", also=("alpaca",)),
+    Subject("raccoon", "raccoon", "chatter"),
+    Subject("sloth", "sloth", "hum", "crawls"),
+    Subject("peacock", "peacock", "squawk"),
+    Subject("dove", "dove", "flutter", "flies", ("pigeon",)),
+    Subject("lizard", "lizard", "hiss", "crawls"),
+    Subject("lobster", "lobster", "clack", "crawls"),
+    Subject("race car", "racing car", "motorbike", "drives", ("racing car",)),
+    Subject("ambulance", "ambulance", "siren", "drives"),
+    Subject("tornado", "tornado", "breeze", "slides"),
+    Subject("pineapple", "pineapple", "crunch", "rolls"),
+    Subject("coffee", "hot beverage", "slurp", "slides", ("tea",)),
+    Subject("crown", "crown", "fanfare", "slides"),
+    Subject("diamond", "gem stone", "twinkle", "floats", ("gem",)),
+    Subject("book", "open book", "rustle", "slides"),
+    Subject("piano", "musical keyboard", "piano", "slides", ("keyboard",)),
 )
+
+# name -> the words that captions put before a subject of that size, the plainest first
+SIZES = {"tiny": ("tiny", "small", "little"), "giant": ("giant", "huge", "big")}
+
+# What the camera does over a photograph: to which side, 1 is right, and which way, 1 is nearer.
+PANS = {
+    -1: ("the camera pans to the left", "pan left", "the camera moves to the left", "panning left"),
+    1: ("the camera pans to the right", "pan right", "the camera moves to the right", "panning right"),
+}
+ZOOMS = {
+    -1: ("the camera zooms out", "zoom out", "zooming out", "the camera moves back"),
+    1: ("the camera zooms in", "zoom in", "zooming in", "the camera moves closer"),
+}
+STILL = ("", "", "", "a photograph", "a still picture", "a landscape", "nothing moves")
 
 # Art that is only ever a thing beside a subject.
 THINGS = {"skateboard": "skateboard", "sled": "sled"}

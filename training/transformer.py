@@ -21,7 +21,7 @@ from random import Random
 
 import torch
 
-from studio.engine import attention
+from studio.engine import attention, grid
 from training import latents, model
 from training.checkpoint import Stretch
 from training.flows import Flows, Itself, Noised, Teacher
@@ -37,6 +37,7 @@ SHAPES = {"1:1": 0.43, "16:9": 0.27, "9:16": 0.12, "4:3": 0.05, "3:4": 0.05, "21
 LENGTHS = {9: 0.08, 13: 0.22, 25: 0.6, 37: 0.1}
 KEPT_FRAMES = {7: 4, 10: 5}  # of so many latent frames
 KEPT_TOKENS = 36  # of each latent frame, in a thinned clip
+OPENING = 1 + (grid.POCKET.overlap_frames - 1) // grid.POCKET.temporal_ratio  # latent frames that an extension is given
 PLAIN_TO_SEE = 0.85  # at noise below this there is no doubt where the subject is
 TOKENS_A_BATCH = 3_600
 AUDIO_WEIGHT = 0.4
@@ -83,12 +84,13 @@ def only(kept: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
 
 
 def clean_tokens(shape: Shape, kept: torch.Tensor, begins: torch.Tensor, rng: Random) -> torch.Tensor:
-    """Which kept tokens are given clean, (B, N) bool: none, the first frame, or an opening of 3 latent frames."""
+    """Which kept tokens are given clean, (B, N) bool: none, the first frame, or an opening as an extension has it."""
     frames, height, width = shape.latents
-    if frames <= 3:  # a shorter clip has no room for an opening
+    if frames <= 3:
         return torch.zeros_like(kept, dtype=torch.bool)
-    shares = [(0, 0.85, 0.15) if is_begun else (0.6, 0.25, 0.15) for is_begun in begins]
-    openings = torch.tensor([rng.choices((0, 1, 3), each)[0] for each in shares])
+    most = OPENING if frames > OPENING else 1  # a shorter clip has no room for an opening
+    shares = [(0, 0.6, 0.4) if is_begun else (0.6, 0.25, 0.15) for is_begun in begins]
+    openings = torch.tensor([rng.choices((0, 1, most), each)[0] for each in shares])
     return kept // (height * width) < openings[:, None]
 
 
@@ -137,7 +139,7 @@ class Lesson:
         # The scenes are learned soon; where little noise leaves no doubt where the subject is, its looks count more.
         weight = (1 + SUBJECT_WEIGHT * (only(kept, batch.subject) & (sigma[:, None] < PLAIN_TO_SEE))) * ~given
         seen = ((told[0] - true[0]).square() * self.importance).mean(-1)
-        return (seen * weight).sum() / weight.sum(), (told[1] - true[1]).square().mean()
+        return (seen * weight).sum() / weight.sum().clamp(min=1), (told[1] - true[1]).square().mean()
 
 
 def begun(start: str, mean_with: str = "") -> tuple[torch.nn.Module, torch.nn.Module]:

@@ -155,6 +155,7 @@ CALLS = {
     "ah": lambda r: glide((125, 140, 120), 0.6, (0.8, 0.7, 0.6, 0.7, 0.9, 1.0, 0.6, 0.3)),
     "cry": lambda r: train_of(glide((420, 620, 560, 430), 0.5, (1, 0.9, 0.7, 0.4)), 2, 0.15),
     "drum": lambda r: train_of(thud(r), 5, 0.04),
+    "piano": lambda r: np.concatenate([ping(f, 0.28, 7) for f in (262, 330, 392, 523, 392)]),
     "strum": lambda r: (
         sum(_placed(ping(f, 1.0, 4), k * 0.03, 1.2) for k, f in enumerate((110, 147, 196, 247, 330))) / 2
     ),

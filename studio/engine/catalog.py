@@ -81,12 +81,12 @@ class Knowledge:
     subjects: dict[str, list[str]]
     scenes: dict[str, list[str]]
     actions: dict[str, list[str]]
+    camera: dict[str, list[str]]  # what it does over a given picture, and nowhere else
     near: dict[str, str]
 
-    def words(self) -> frozenset[str]:
-        texts = [
-            text for part in (self.subjects, self.scenes, self.actions) for pair in part.items() for text in _flat(pair)
-        ]
+    def words(self, has_picture: bool = False) -> frozenset[str]:
+        parts = (self.subjects, self.scenes, self.actions, self.camera if has_picture else {})
+        texts = [text for part in parts for pair in part.items() for text in _flat(pair)]
         return frozenset(word for text in texts for word in _words(text))
 
 
@@ -123,14 +123,14 @@ def advise(model: str, prompt: str, has_picture: bool = False) -> Advice:
     if model != "pocket" or not prompt.strip():
         return Advice()
     known = knowledge()
-    words = known.words()
+    words = known.words(has_picture)
     unknown, near = [], []
     for word in dict.fromkeys(_words(prompt)):
         stem = _stem(word, words)
         if stem in words or word in _PLAIN:
             continue
         meant = known.near.get(word) or known.near.get(stem)
-        guess = meant or next(iter(difflib.get_close_matches(word, sorted(words), 1, 0.8)), None)
+        guess = meant or next(iter(difflib.get_close_matches(word, sorted(words - _PLAIN), 1, 0.8)), None)
         unknown.append(word)
         if guess:
             near.append(guess)

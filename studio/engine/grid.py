@@ -18,7 +18,7 @@ POCKET = Grid(
     frame_rate=12.0,
     spatial_ratio=16,
     temporal_ratio=4,
-    overlap_frames=9,
+    overlap_frames=13,
 )
 
 

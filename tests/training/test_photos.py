@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from studio.engine.grid import POCKET
+from studio.engine.grid import POCKET, latent_shape
 from training import photos, world
 from training.evaluate import zoom_seen
 from training.latents import Shape
+from training.subjects import PANS, STILL, ZOOMS
 from training.transformer import clean_tokens
 
 FRAMES, HEIGHT, WIDTH = 13, 128, 224
@@ -45,7 +46,7 @@ def test_a_shot_has_its_picture_its_sound_and_its_words() -> None:
 
 
 def test_the_camera_goes_where_the_words_say() -> None:
-    panned = [(shot, side) for shot in shots(40) for side, words in photos.PANS.items() if shot.caption in words]
+    panned = [(shot, side) for shot in shots(40) for side, words in PANS.items() if shot.caption in words]
     assert {side for _, side in panned} == {-1, 1}
     for shot, side in panned:
         now, later = shot.pixels[:, 0], shot.pixels[:, 1]
@@ -54,7 +55,7 @@ def test_the_camera_goes_where_the_words_say() -> None:
 
 
 def test_the_camera_zooms_the_way_that_the_words_say() -> None:
-    zoomed = [(shot, way) for shot in shots(60) for way, words in photos.ZOOMS.items() if shot.caption in words]
+    zoomed = [(shot, way) for shot in shots(60) for way, words in ZOOMS.items() if shot.caption in words]
     assert {way for _, way in zoomed} == {-1, 1}
     times = photos.ZOOM ** ((FRAMES - 1) / POCKET.frame_rate)
     for shot, way in zoomed:
@@ -65,7 +66,7 @@ def test_the_camera_zooms_the_way_that_the_words_say() -> None:
 
 
 def test_a_photograph_stays_where_nothing_is_said() -> None:
-    still = [shot for shot in shots(40) if shot.caption in photos.STILL]
+    still = [shot for shot in shots(40) if shot.caption in STILL]
     assert still
     for shot in still:
         assert (shot.pixels == shot.pixels[:, :1]).all()
@@ -81,3 +82,17 @@ def test_what_begins_with_a_photograph_is_given_it() -> None:
     assert first[:200].all()
     assert 0.2 < first[200:].float().mean() < 0.6
     assert not given.all(1).any(), "something is left to learn"
+
+
+def test_an_opening_is_what_an_extension_is_given() -> None:
+    shape = Shape("16:9", 25)
+    frames, height, width = shape.latents
+    kept = torch.arange(frames * height * width).expand(300, -1)
+    given = clean_tokens(shape, kept, torch.arange(300) < 100, Random(2)).sum(1) / (height * width)
+    assert set(given.tolist()) == {0, 1, latent_shape(POCKET, "16:9", POCKET.overlap_frames)[0]}
+
+
+def test_a_clip_may_begin_late_in_what_happens() -> None:
+    toy = world.imagine(Random(3), 3.0, 1.75, subject="cat", scene="meadow", action="bounces")
+    whole, late = world.render(toy, 13, HEIGHT, WIDTH), world.render(toy, 9, HEIGHT, WIDTH, late=4)
+    assert torch.equal(whole[:, 4:], late)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from training import judge, optimiser, scenes, world
-from training.subjects import ACTIONS, SCENES, SUBJECTS, moving, subject
+from training.subjects import ACTIONS, SCENES, SIZES, SUBJECTS, moving, subject
 from training.voices import AMBIENCE, CALLS, STEADY
 
 
@@ -33,6 +33,8 @@ def test_pocket_says_that_it_knows_what_it_was_taught(pocket_dir: Path) -> None:
     assert set(known["scenes"]) == set(SCENES)
     assert set(known["actions"]) == set(ACTIONS)
     assert set(known["near"].values()) <= {*known["subjects"], *known["scenes"]}
+    people = {"african", "africans", "somali", "chinese", "italian", "aboriginal", "foreigner", "lesbian", "sexually"}
+    assert not people & known["near"].keys(), "no toy is to be suggested for people"
 
 
 def test_what_moves_is_moving_in_english() -> None:
@@ -67,6 +69,20 @@ def test_captions_name_what_is_shown() -> None:
         assert any(name in scenario.caption for name in names), scenario.caption
         assert not {"{", "}"} & set(scenario.caption)
     assert len({world.imagine(rng, 2.0, 1.0).caption for _ in range(200)}) > 150
+
+
+def test_what_is_said_to_be_tiny_or_giant_is_so_all_the_time() -> None:
+    rng, found = Random(6), set()
+    for scenario in (world.imagine(rng, 2.0, 1.75, sized=0.5) for _ in range(400)):
+        said = {size for size, words in SIZES.items() if any(f"{word} " in scenario.caption for word in words)}
+        assert said == {scenario.size} - {""}, scenario.caption
+        size = scenario.track(np.linspace(0, 2, 9))[2]
+        if scenario.size:
+            assert scenario.action in world.ANY_SIZE
+            assert set(size) == {world.SAID_SIZE[scenario.size]} != {world.SIZE}
+        found.add(scenario.size)
+    assert found == {"", *SIZES}
+    assert not any(world.imagine(rng, 2.0, 1.75).size for _ in range(200))
 
 
 @pytest.mark.parametrize("action", ACTIONS)

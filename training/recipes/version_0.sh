@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The commands behind the Pocket that is shipped, in order; about twenty-three hours on two cores. What was interrupted goes on
+# The commands behind the Pocket that is shipped, in order; about twenty-five hours on two cores. What was interrupted goes on
 # from its last checkpoint in .cache/training when that command is given again, and then those behind it, by hand. The minutes are those that the weights had;
 # what was changed on the way is in training/LOG.md.
 set -euo pipefail
@@ -91,11 +91,17 @@ rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
 python -m training.transformer --minutes 102 --worker 0 --workers 2 --warm --guided &
 python -m training.transformer --minutes 102 --worker 1 --workers 2 --warm --guided
 wait
-# The twelfth brought in the last 25 subjects, shown three times as often as the others, and zooms over photographs. Its
+# The twelfth brought in 25 subjects, shown three times as often as the others, and zooms over photographs. Its
 # rates were those of `WARM` today, 0.004 and 6e-4; in the last part of the tenth and in the eleventh they were 0.003 and 5e-4.
 rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
 python -m training.transformer --minutes 100 --worker 0 --workers 2 --warm --guided &
 python -m training.transformer --minutes 100 --worker 1 --workers 2 --warm --guided
+wait
+# The thirteenth the last 25, and tiny and giant ones. From minute 21 on clips whose beginning is given begin anywhere in
+# what happens, keep their words, and are given 13 frames where it was 9; and the camera's words are whole in the vocabulary.
+rm -f "$cache"/transformer.pt "$cache"/transformer-1.pt "$cache"/meeting-*.pt
+python -m training.transformer --minutes 101 --worker 0 --workers 2 --warm --guided &
+python -m training.transformer --minutes 101 --worker 1 --workers 2 --warm --guided
 wait
 rm -f "$cache"/judge*.pt "$cache"/listener*.pt
 python -m training.judge --minutes 10 &
