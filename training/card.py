@@ -108,8 +108,8 @@ What people type first, with seed 0: {typed}.
   Tiny and giant ones it was shown for one stretch, in 4 % of its samples each, and has not learned: the words change
   nothing.
 - It knows nothing but the lists above: one subject at a time and one thing beside it to eat or to ride on; no text, no
-  counting, and no camera moves but those over a given picture. Zooms it was shown, in two
-  stretches, and has not learned: the picture falls apart whichever way is said (right 3 of 8, by half of what is said).
+  counting, and no camera moves but a pan over a given picture. Zooms it was shown in two stretches and has not
+  learned: the picture falls apart whichever way is said (3 of 8 go the right way by half of what is said).
 - Pictures are soft: a 16 x 16 x 4 autoencoder of 11 million weights, trained for less than two hours.
 - The autoencoder blurs a given photograph. Flipbook gives back the detail wherever nothing changes; with diffusers
   alone it is soft. It stays as it is where nothing is said, the camera pans over it to the left or right, which blurs
