@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +15,7 @@ from studio.ui import present, wording
 from studio.ui.api import add_api
 from studio.ui.archive import archive_route
 from studio.ui.doorkeeper import Doorkeeper
+from studio.ui.draft import keep_draft
 from studio.ui.gallery import clip_of, gallery, make_again, settings_of
 from studio.ui.guard import on_act, refusal, stay_home
 from studio.ui.health import health_route
@@ -53,7 +53,7 @@ def build_interface(studio: Studio) -> gr.Blocks:
         part("footer", None, words={"honest": wording.HONEST}, links=_links(has_sign_in))
         for tab in (text_tab, image_tab):
             tab.follow_with(screen, visitor)
-            _keep_draft(page, tab)
+            keep_draft(page, tab)
         # What was fetched since the page was built can be chosen.
         pickers = [tab.fields["model"] for tab in (text_tab, image_tab)]
         page.load(lambda: [gr.update(choices=choices(studio))] * 2, None, pickers, queue=False, **QUIET)
@@ -141,18 +141,3 @@ def _gallery_acts(studio: Studio, text_tab: MakeTab, image_tab: MakeTab) -> tupl
         return [gr.Tabs(selected="image"), *text_tab.updates({}), *image_tab.updates(values)]
 
     return again, use_frame, reuse
-
-
-def _keep_draft(page: gr.Blocks, tab: MakeTab) -> None:
-    """What was typed survives a reload; in the browser only, and never over what was typed since.
-
-    Not with gr.BrowserState: where a browser's storage is blocked, that takes the whole page down.
-    """
-    key = json.dumps(f"flipbook-draft-{tab.plan.key}-v2")
-    prompt = tab.fields["prompt"]
-    keep = f"(prompt) => {{ try {{ localStorage.setItem({key}, prompt); }} catch {{ return; }} }}"
-    read_back = (
-        f"(prompt) => {{ try {{ return prompt || localStorage.getItem({key}) || ''; }} catch {{ return prompt; }} }}"
-    )
-    prompt.change(None, prompt, None, js=keep, **QUIET)
-    page.load(None, prompt, prompt, js=read_back, **QUIET)

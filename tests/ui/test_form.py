@@ -167,3 +167,35 @@ def test_enter_in_the_extending_dialog_keeps_the_words(house: House, visit: Visi
         expect(dialog).to_be_hidden()
         expect(visitor.cards).to_have_count(cards)
     expect(visitor.cards.first).to_contain_text("the cat goes on")
+
+
+def test_what_was_set_survives_a_reload(house: House, visit: Visit) -> None:
+    visitor = visit(house.address)
+    visitor.prompt.fill("a cat in the snow")
+    visitor.quick(steps=7, seconds=3)
+    shape(visitor, "Tall 9:16").check(force=True)
+    visitor.page.get_by_role("spinbutton", name=wording.SEED["label"]).locator("visible=true").fill("42")
+    visitor.page.reload()
+    visitor.expect_alive()
+    expect(visitor.prompt).to_have_value("a cat in the snow")
+    expect(shape(visitor, "Tall 9:16")).to_be_checked()
+    for label, value in ((wording.STEPS, "7"), (wording.SECONDS, "3")):
+        expect(visitor.page.get_by_label(f"number input for {label}").locator("visible=true")).to_have_value(value)
+    visitor.press(wording.MAKE)
+    visitor.expect_ready(1)
+    (clip,) = house.studio.visit().clips()
+    asked = clip.request
+    assert (asked.aspect_ratio, asked.seconds, asked.num_inference_steps, asked.seed) == ("9:16", 3, 7, 42)
+
+
+def test_settings_that_no_longer_fit_are_forgotten(house: House, visit: Visit) -> None:
+    visitor = visit(house.address)
+    usual = visitor.page.get_by_label(f"number input for {wording.STEPS}").locator("visible=true").input_value()
+    for kept in ("nonsense", "[]", '{"a": 1}', '["9:16", 3, 9999, {}, "no model", 1, "", true]', "[" * 9000):
+        visitor.page.evaluate("kept => sessionStorage.setItem('flipbook-form-text-v1', kept)", kept)
+        visitor.page.reload()
+        visitor.expect_alive()
+        expect(visitor.page.get_by_label(f"number input for {wording.STEPS}").locator("visible=true")).to_have_value(
+            usual
+        )
+        assert visitor.page.get_by_role("alert").count() == 0

@@ -8,13 +8,16 @@ function draw() {
 }
 number.addEventListener('input', () => {
   const seed = number.value === '' ? null : Number(number.value);
-  props.value = { seed, keep: seed !== null };
-  keep.checked = seed !== null;
+  pick({ seed, keep: seed !== null });
 });
-keep.addEventListener('change', () => (props.value = { ...props.value, keep: keep.checked }));
+keep.addEventListener('change', () => pick({ ...props.value, keep: keep.checked }));
 find('.fb-dice').addEventListener('click', () => {
-  props.value = { seed: Math.floor(Math.random() * (given.largest + 1)), keep: true };
-  draw();
+  pick({ seed: Math.floor(Math.random() * (given.largest + 1)), keep: true });
 });
+function pick(value) {
+  props.value = value;
+  draw();
+  trigger('picked', value);
+}
 watch('value', draw);
 draw();
