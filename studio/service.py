@@ -6,6 +6,7 @@ What a visitor may ask is in visits.py; what concerns nobody in particular is he
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
 from dataclasses import replace
@@ -13,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from studio import estimate
-from studio.domain import EVERYONE, Clip, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest
+from studio.domain import EVERYONE, Clip, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest, shown
 from studio.downloads import Download, Downloads
 from studio.engine import catalog, checkpoint, memory
 from studio.engine.catalog import BUILT_IN, Advice, Catalog
@@ -33,6 +34,8 @@ from studio.store.library import Library
 from studio.visits import OVER, Outlook, Visit
 
 __all__ = ["OVER", "Download", "Outlook", "Studio", "Visit"]
+
+log = logging.getLogger(__name__)
 
 VERSION = "0.4.0"
 FAILURES_SHOWN = 5
@@ -90,6 +93,14 @@ class Studio:
         where galleries are private.
         """
         return Visit(self._owner(visitor, person), self.settings, self._library, self._queue, self._catalog)
+
+    def take_down(self, film: str) -> None:
+        """Remove for good whose clip it ever is that has a `film` of that file name; its maker finds a note of it."""
+        clip = self._library.clips.of_film(film)
+        if clip is None:
+            raise StudioError(f"There is no film {shown(film)} here.")
+        self._library.delete(clip, ("keeper", time.time()))
+        log.info("clip taken down", extra={"clip": clip.id})
 
     def _owner(self, visitor: object, person: str | None) -> str:
         if not self.settings.has_private_galleries:

@@ -16,6 +16,7 @@ from studio.domain import StudioError
 VARIABLES = (
     "HOST",
     "PORT",
+    "HOSTNAMES",
     "DATA_DIR",
     "POCKET_DIR",
     "MODELS",
@@ -34,6 +35,7 @@ VARIABLES = (
     "GALLERY",
     "AUTH",
     "SHOWCASE",
+    "KEEPER_TOKEN",
     "MAX_QUEUED",
     "MAX_QUEUED_PER_VISITOR",
     "MAX_PICTURES_PER_VISITOR",
@@ -71,11 +73,13 @@ _YES_OR_NO = {"1": True, "true": True, "yes": True, "on": True, "0": False, "fal
 class Settings:
     """Where the studio lives and what it allows. Sizes in bytes and pixels; 0 stands for no limit where it may be 0.
 
-    `auth` holds names and passwords; nobody else may open the page when there are any.
+    `auth` holds names and passwords; nobody else may open the page when there are any. `keeper_token` is the secret of
+    who may take any clip down, if anybody may.
     """
 
     host: str = "127.0.0.1"
     port: int = 7860
+    hostnames: tuple[str, ...] = ()
     data_dir: Path = Path("data")
     pocket_dir: Path = _POCKET_DIR
     models: tuple[str, ...] = ()
@@ -94,6 +98,7 @@ class Settings:
     has_private_galleries: bool = False
     auth: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     showcase: bool = False
+    keeper_token: str = field(default="", repr=False)
     max_queued: int = 50
     max_queued_per_visitor: int = 10
     max_pictures_per_visitor: int = 100
@@ -110,6 +115,12 @@ class Settings:
     mcp: bool = False
     log_prompts: bool = False
 
+    @property
+    def known_hostnames(self) -> tuple[str, ...] | None:
+        """The names that the page may be opened by, beside addresses in digits; None for any."""
+        is_any = "*" in self.hostnames or (self.host not in _THIS_MACHINE and not self.hostnames)
+        return None if is_any else ("localhost", *self.hostnames)
+
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
         """Read VARIABLES; one that is missing or blank keeps its default. StudioError names a bad one."""
@@ -121,6 +132,7 @@ class Settings:
         return cls(
             host=read.text("HOST", usual_host),
             port=read.whole("PORT", cls.port, 1, 65535),
+            hostnames=read.names("HOSTNAMES"),
             data_dir=read.folder("DATA_DIR", cls.data_dir),
             pocket_dir=read.folder("POCKET_DIR", cls.pocket_dir),
             models=read.names("MODELS"),
@@ -139,6 +151,7 @@ class Settings:
             has_private_galleries=read.one_of("GALLERY", "private" if is_space else "shared", GALLERIES) == "private",
             auth=read.names_and_passwords("AUTH"),
             showcase=read.yes_or_no("SHOWCASE", cls.showcase),
+            keeper_token=read.secret("KEEPER_TOKEN"),
             max_queued=read.whole("MAX_QUEUED", cls.max_queued, 1, 10_000),
             max_queued_per_visitor=read.whole("MAX_QUEUED_PER_VISITOR", cls.max_queued_per_visitor, 1, 10_000),
             max_pictures_per_visitor=read.whole("MAX_PICTURES_PER_VISITOR", cls.max_pictures_per_visitor, 1, 100_000),
@@ -167,6 +180,13 @@ class _Reader:
 
     def text(self, name: str, default: str) -> str:
         return self._environ.get(name, "").strip() or default
+
+    def secret(self, name: str) -> str:
+        """A text that nobody guesses, or none; the sentence about a bad one does not quote it."""
+        text = self.text(name, "")
+        if text and not re.fullmatch(r"[!-~]{16,200}", text):
+            raise StudioError(f"{name} must be 16 to 200 letters, digits and signs; it is no such text.")
+        return text
 
     def whole(self, name: str, default: int, low: int, high: int) -> int:
         text = self.text(name, str(default))

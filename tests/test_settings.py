@@ -32,6 +32,8 @@ GOOD = {
     "GALLERY": ("private", "has_private_galleries", True),
     "AUTH": ("ann:s3:cret, bo:pw", "auth", (("ann", "s3:cret"), ("bo", "pw"))),
     "SHOWCASE": ("1", "showcase", True),
+    "HOSTNAMES": ("studio.example, *", "hostnames", ("studio.example", "*")),
+    "KEEPER_TOKEN": ("0123456789abcdef", "keeper_token", "0123456789abcdef"),
     "MAX_QUEUED": ("3", "max_queued", 3),
     "MAX_QUEUED_PER_VISITOR": ("2", "max_queued_per_visitor", 2),
     "MAX_PICTURES_PER_VISITOR": ("7", "max_pictures_per_visitor", 7),
@@ -78,6 +80,7 @@ BAD = [
     ("GALLERY", "public", "shared or private; it is 'public'"),
     ("AUTH", "ann:pw, hunter2", "name:password pairs with commas between; entry 2 is none"),
     ("AUTH", ":hunter2", "name:password pairs with commas between; entry 1 is none"),
+    ("KEEPER_TOKEN", "hunter2", "16 to 200 letters, digits and signs; it is no such text"),
     ("MAX_MEGAPIXEL_FRAMES", "0", "a whole number from 1 to 100000; it is '0'"),
     ("KEEP_DAYS", "-3", "a whole number from 0 to 36500; it is '-3'"),
 ]
@@ -107,7 +110,22 @@ def test_a_zero_gpu_space_is_known_by_its_own_variable() -> None:
 
 
 def test_passwords_are_not_printed() -> None:
-    assert "s3cret" not in repr(Settings.from_env({"AUTH": "ann:s3cret", "REMOTE_TOKEN": "s3cret"}))
+    secrets = {"AUTH": "ann:s3cret", "REMOTE_TOKEN": "s3cret", "KEEPER_TOKEN": "s3cret" * 3}
+    assert "s3cret" not in repr(Settings.from_env(secrets))
+
+
+@pytest.mark.parametrize(
+    ("host", "hostnames", "known"),
+    [
+        ("", "", ("localhost",)),
+        ("localhost", "a.example", ("localhost", "a.example")),
+        ("127.0.0.1", "*", None),
+        ("0.0.0.0", "", None),
+        ("0.0.0.0", "a.example", ("localhost", "a.example")),
+    ],
+)
+def test_what_listens_to_this_machine_goes_by_few_names(host: str, hostnames: str, known: tuple | None) -> None:
+    assert Settings.from_env({"HOST": host, "HOSTNAMES": hostnames}).known_hostnames == known
 
 
 def test_every_variable_is_tried_here() -> None:

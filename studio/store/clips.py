@@ -50,6 +50,11 @@ class Clips:
         row = self._database.row("SELECT rowid, * FROM clips WHERE id = ?", clip_id)
         return _clip(row) if row else None
 
+    def of_film(self, video: str) -> Clip | None:
+        """The clip whose film has that file name."""
+        row = self._database.row("SELECT rowid, * FROM clips WHERE video = ?", video)
+        return _clip(row) if row else None
+
     def newest(
         self, limit: int, before: int | None = None, owner: str | None = None, sought: Sought = EVERYTHING
     ) -> list[Clip]:

@@ -1,4 +1,4 @@
-"""What was swept, when and why, so that its owner is told. Knows no clips."""
+"""What was swept or taken down, when and why, so that its owner is told. Knows no clips."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 
 from studio.store.database import Database
 
-Reason = Literal["age", "size"]
+Reason = Literal["age", "size", "keeper"]
 
 
 @dataclass(frozen=True)

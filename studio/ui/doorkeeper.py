@@ -1,4 +1,4 @@
-"""Turns away what other websites send, and addresses at which Gradio itself would break off with a traceback.
+"""Turns away other websites, also those with a name that leads here, and addresses at which Gradio itself breaks off.
 
 Knows no feature of the studio.
 """
@@ -6,6 +6,7 @@ Knows no feature of the studio.
 from __future__ import annotations
 
 import re
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -23,16 +24,32 @@ _SIZED_ICON = re.compile(r"/pwa_icon/[^/]+/?$")
 class Doorkeeper:
     """ASGI middleware: another website, an impossible address, or an event nobody waits for, gets one sentence."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, hostnames: tuple[str, ...] | None = None) -> None:
+        """`hostnames` are those that the studio goes by, beside addresses in digits; None for any."""
+        self._app, self._hostnames = app, hostnames
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = _refused(scope) if scope["type"] == "http" else None
+        refused = (self._misnamed(scope) or _refused(scope)) if scope["type"] == "http" else None
         if refused is None:
             await self._app(scope, receive, send)
         else:
             status, sentence = refused
             await JSONResponse({"detail": sentence}, status)(scope, receive, send)
+
+    def _misnamed(self, scope: Scope) -> tuple[int, str] | None:
+        """Another website may have its own name lead to this machine, and its page is then one of ours to a browser."""
+        named = dict(scope["headers"]).get(b"host", b"").decode("latin-1").lower()
+        name = re.sub(r":\d*$", "", named).removesuffix(".")
+        is_known = self._hostnames is None or not name or name in self._hostnames or name.endswith(".localhost")
+        return None if is_known or _is_digits(name) else (421, wording.no_hostname(name))
+
+
+def _is_digits(name: str) -> bool:
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _refused(scope: Scope) -> tuple[int, str] | None:

@@ -19,6 +19,7 @@ from studio.ui.draft import keep_draft
 from studio.ui.gallery import clip_of, gallery, make_again, settings_of
 from studio.ui.guard import on_act, refusal, stay_home
 from studio.ui.health import health_route
+from studio.ui.keeper import keeper_route
 from studio.ui.lasting import Lasting
 from studio.ui.make_tab import QUIET, MakeTab, TabPlan, choices, make_tab
 from studio.ui.parts import LOGO, logo, part, read, stylesheets
@@ -96,9 +97,12 @@ def access_options(studio: Studio) -> dict[str, Any]:
     """Who may open the page, and the addresses beside it."""
     auth = list(studio.settings.auth)
     # FastAPI's own list of every route would be open to all.
-    routes = [health_route(studio, bool(auth)), archive_route(studio, bool(auth))]
+    routes = [health_route(studio, bool(auth)), archive_route(studio, bool(auth)), keeper_route(studio)]
     app: dict[str, Any] = {"routes": routes, "openapi_url": None}
-    app["middleware"] = [Middleware(Doorkeeper), Middleware(Lasting, folder=studio.clips_dir)]
+    app["middleware"] = [
+        Middleware(Doorkeeper, hostnames=studio.settings.known_hostnames),
+        Middleware(Lasting, folder=studio.clips_dir),
+    ]
     app["exception_handlers"] = {Exception: refusal}
     return {"auth": auth or None, "auth_message": wording.SIGN_IN, "app_kwargs": app}
 

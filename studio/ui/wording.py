@@ -73,6 +73,7 @@ UNEXPECTED = "Something went wrong on our side. Nothing you made is lost; please
 BAD_CALL = "That message from the page was not understood. Please reload the page."
 NO_EVENT = "Nothing is known of that event; what came of it may have been fetched already."
 OTHER_SITE = "Another website sent this; the studio listens only to its own page and to programs."
+NO_KEEPER = "Only who keeps this studio, and says so with KEEPER_TOKEN, may take a clip down."
 NO_SIZED_ICON = "The icon comes in one size only, at /pwa_icon."
 API_STOPPED = "The clip was stopped before it was finished."
 NO_MCP = "MCP=1 needs a package that is not installed: pip install -r requirements-mcp.txt"
@@ -311,6 +312,10 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
+def no_hostname(name: str) -> str:
+    return f"This studio is not opened by the name {name[:100]}; HOSTNAMES may list that."
+
+
 def no_address(length: int, most: int) -> str:
     return f"An address has {most} characters at most, none of them the character 0; this one has {length}."
 
@@ -354,15 +359,17 @@ def stopped_at(step: int, total: int) -> str:
     return f"stopped at step {step} of {total}"
 
 
+REMOVED = {
+    "size": "to keep the studio within its size. Favourites always stay.",
+    "age": "because the studio keeps clips for a certain time only. Favourites always stay.",
+    "keeper": "by who keeps this studio.",
+}
+
+
 def removed(clips: int, reason: str) -> str:
     """The page puts the day in place of {date}."""
     which = "1 clip was" if clips == 1 else f"{clips} clips were"
-    why = (
-        "to keep the studio within its size"
-        if reason == "size"
-        else "because the studio keeps clips for a certain time only"
-    )
-    return f"{which} removed on {{date}} {why}. Favourites always stay."
+    return f"{which} removed on {{date}} {REMOVED[reason]}"
 
 
 def now(running: int, waiting: int) -> str:
