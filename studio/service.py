@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import tempfile
 import time
 from dataclasses import replace
 from importlib.util import find_spec
@@ -28,12 +29,13 @@ from studio.executors.remote import RemoteExecutor, card_of_remote
 from studio.executors.routing import RoutingExecutor
 from studio.executors.zero_gpu import ZeroExecutor
 from studio.jobs import JobQueue
+from studio.media.larger import larger_size, write_larger
 from studio.settings import Settings
 from studio.store.files import is_id
 from studio.store.library import Library
 from studio.visits import OVER, Outlook, Visit
 
-__all__ = ["OVER", "Download", "Outlook", "Studio", "Visit"]
+__all__ = ["OVER", "Download", "Outlook", "Studio", "Visit", "larger_size"]
 
 log = logging.getLogger(__name__)
 
@@ -96,11 +98,22 @@ class Studio:
 
     def take_down(self, film: str) -> None:
         """Remove for good whose clip it ever is that has a `film` of that file name; its maker finds a note of it."""
-        clip = self._library.clips.of_film(film)
-        if clip is None:
-            raise StudioError(f"There is no film {shown(film)} here.")
+        clip = self._of_film(film)
         self._library.delete(clip, ("keeper", time.time()))
         log.info("clip taken down", extra={"clip": clip.id})
+
+    def larger(self, film: str) -> bytes:
+        """The film of that file name, which nobody guesses, scaled up; as much work as a clip, so one at a time."""
+        source = self.clips_dir / self._of_film(film).video
+        with tempfile.TemporaryDirectory() as folder:
+            write_larger(source, target := Path(folder) / "larger.mp4")
+            return target.read_bytes()
+
+    def _of_film(self, film: str) -> Clip:
+        clip = self._library.clips.of_film(film)
+        if clip is None:
+            raise StudioError(f"There is no film {shown(film)} here; it may have been deleted.")
+        return clip
 
     def _owner(self, visitor: object, person: str | None) -> str:
         if not self.settings.has_private_galleries:

@@ -20,6 +20,7 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace
+from av.video.stream import VideoStream
 from PIL import Image
 
 from studio.domain import ShouldStop, Stopped, StudioError
@@ -97,8 +98,7 @@ def write_video(
         with av.open(str(path), "w", format="mp4", options=MP4) as container:
             container.metadata.update(title=texts.title, description=texts.description, comment=texts.comment)
             _mux(container, parts, movie)
-        if texts.xmp:
-            _append_xmp(path, texts.xmp)
+        append_xmp(path, texts.xmp)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -106,7 +106,7 @@ def write_video(
 
 def probe(path: Path) -> Probe:
     """Read a video's header. StudioError when the file is no video."""
-    with _opened(path) as container:
+    with opened(path) as container:
         stream = container.streams.video[0]
         rate = float(stream.average_rate or 0)
         return Probe(
@@ -122,19 +122,26 @@ def probe(path: Path) -> Probe:
         )
 
 
-def _append_xmp(path: Path, packet: bytes) -> None:
+def append_xmp(path: Path, packet: bytes) -> None:
     """Add the box that holds an XMP packet; behind all others, so that no place in the file moves (XMP part 3, MP4)."""
-    with path.open("ab") as file:
-        file.write(struct.pack(">I4s", 8 + len(XMP_BOX) + len(packet), b"uuid") + XMP_BOX + packet)
+    if packet:
+        with path.open("ab") as file:
+            file.write(struct.pack(">I4s", 8 + len(XMP_BOX) + len(packet), b"uuid") + XMP_BOX + packet)
+
+
+def read_xmp(path: Path) -> bytes:
+    """The XMP packet of a film as `append_xmp` added it; empty when there is none."""
+    _, box, packet = path.read_bytes().rpartition(XMP_BOX)
+    return packet if box else b""
 
 
 def read_video(path: Path) -> Movie:
     """Decode all frames and all sound; the sound is as long as the picture."""
-    with _opened(path) as container:
+    with opened(path) as container:
         video = container.streams.video[0]
         rate = float(video.average_rate or 0)
         # One array that grows: a list of frames and then their stack would want the memory twice.
-        frames = np.fromiter(_frames(path), np.dtype((np.uint8, (video.height, video.width, 3))))
+        frames = np.fromiter(frames_of(path), np.dtype((np.uint8, (video.height, video.width, 3))))
         if not container.streams.audio:
             return Movie(frames, rate)
         stream = container.streams.audio[0]
@@ -146,10 +153,10 @@ def read_video(path: Path) -> Movie:
 
 def frame_at(path: Path, at_s: float = math.inf) -> Image.Image:
     """The frame that is shown at that time, or the last."""
-    with _opened(path) as container:
+    with opened(path) as container:
         rate = container.streams.video[0].average_rate
     number = at_s * float(rate) if rate else math.inf
-    ((_, frame),) = deque(takewhile(lambda numbered: numbered[0] <= number, enumerate(_frames(path))), maxlen=1)
+    ((_, frame),) = deque(takewhile(lambda numbered: numbered[0] <= number, enumerate(frames_of(path))), maxlen=1)
     return Image.fromarray(frame)
 
 
@@ -185,21 +192,32 @@ def _encoded(frames: np.ndarray, frame_rate: float, should_stop: ShouldStop) -> 
     target = io.BytesIO()
     rate = Fraction(frame_rate).limit_denominator(1001)
     with av.open(target, "w", format="mp4") as container:
-        stream = container.add_stream("libx264", rate=rate, options=X264)
-        stream.height, stream.width = frames.shape[1:3]
-        stream.pix_fmt = "yuv420p"
-        stream.codec_context.colorspace = stream.codec_context.color_primaries = _BT709
-        stream.codec_context.color_trc, stream.codec_context.color_range = _BT709, ColorRange.MPEG
+        stream = picture_stream(container, rate, frames.shape[2], frames.shape[1])
         for number, pixels in enumerate(frames):
             if should_stop():
                 raise Stopped
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
-                format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-            )
-            frame.pts, frame.time_base = number, 1 / rate
-            container.mux(stream.encode(frame))
+            container.mux(stream.encode(to_frame(pixels, number, rate)))
         container.mux(stream.encode())
     return target.getvalue()
+
+
+def picture_stream(container: OutputContainer, rate: Fraction, width: int, height: int) -> VideoStream:
+    """The stream that takes a film's pictures."""
+    stream = container.add_stream("libx264", rate=rate, options=X264)
+    stream.height, stream.width = height, width
+    stream.pix_fmt = "yuv420p"
+    stream.codec_context.colorspace = stream.codec_context.color_primaries = _BT709
+    stream.codec_context.color_trc, stream.codec_context.color_range = _BT709, ColorRange.MPEG
+    return stream
+
+
+def to_frame(pixels: np.ndarray, number: int, rate: Fraction) -> av.VideoFrame:
+    """One picture, uint8 (H, W, 3), as that stream wants it."""
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24").reformat(
+        format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+    )
+    frame.pts, frame.time_base = number, 1 / rate
+    return frame
 
 
 def _parameters(video: bytes) -> bytes | None:
@@ -232,15 +250,16 @@ def _mux(container: OutputContainer, parts: list[bytes], movie: Movie) -> None:
             container.mux([*sound.encode(whole), *sound.encode()])
 
 
-def _frames(path: Path) -> Iterator[np.ndarray]:
-    with _opened(path) as container:
+def frames_of(path: Path) -> Iterator[np.ndarray]:
+    """Picture by picture, uint8 (H, W, 3)."""
+    with opened(path) as container:
         for frame in container.decode(video=0):
             # From the colours that the file names; what names none, as other servers' may, is BT.601 by custom.
             yield frame.reformat(format="rgb24", dst_color_range=ColorRange.JPEG).to_ndarray()
 
 
-def _opened(path: Path) -> InputContainer:
-    """Its failures may be read by anybody, and who knows a clip's file name may fetch it."""
+def opened(path: Path) -> InputContainer:
+    """The film, to be read. Its failures may be read by anybody, and who knows a clip's file name may fetch it."""
     try:
         container = av.open(str(path))
     except (FFmpegError, OSError) as error:

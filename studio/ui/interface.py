@@ -20,6 +20,7 @@ from studio.ui.gallery import clip_of, gallery, make_again, settings_of
 from studio.ui.guard import on_act, refusal, stay_home
 from studio.ui.health import health_route
 from studio.ui.keeper import keeper_route
+from studio.ui.larger import larger_route
 from studio.ui.lasting import Lasting
 from studio.ui.make_tab import QUIET, MakeTab, TabPlan, choices, make_tab
 from studio.ui.parts import LOGO, logo, part, read, stylesheets
@@ -97,7 +98,12 @@ def access_options(studio: Studio) -> dict[str, Any]:
     """Who may open the page, and the addresses beside it."""
     auth = list(studio.settings.auth)
     # FastAPI's own list of every route would be open to all.
-    routes = [health_route(studio, bool(auth)), archive_route(studio, bool(auth)), keeper_route(studio)]
+    routes = [
+        health_route(studio, bool(auth)),
+        archive_route(studio, bool(auth)),
+        larger_route(studio, bool(auth)),
+        keeper_route(studio),
+    ]
     app: dict[str, Any] = {"routes": routes, "openapi_url": None}
     app["middleware"] = [
         Middleware(Doorkeeper, hostnames=studio.settings.known_hostnames),

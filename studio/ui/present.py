@@ -27,7 +27,7 @@ from studio.domain import (
     VideoRequest,
     WasStopped,
 )
-from studio.service import Download
+from studio.service import Download, larger_size
 from studio.ui import wording
 
 View = dict[str, Any]
@@ -262,6 +262,7 @@ def clip_view(clip: Clip, clips_dir: Path, has_changed: bool = False) -> View:
         "prompt": clip.request.prompt,
         "video": file_address(clips_dir / clip.video),
         "poster": file_address(clips_dir / clip.poster),
+        "larger": f"larger/{clip.video}" if larger_size(made.width, made.height) else None,
         "file_name": f"flipbook-{clip.request.seed}.mp4",
         "width": made.width,
         "height": made.height,

@@ -109,32 +109,26 @@ STAGE = {
     "video": "Your clip",
 }
 
-ACTIONS = {
-    "same": "Same again",
-    "new": "New take",
-    "extend": "Extend",
-    "frame": "Use last frame",
-    "frameNow": "Use this frame",
-    "reuse": "Reuse settings",
-    "download": "Download",
-    "send": "Share",
-    "delete": "Delete",
-    "show": "Show to everyone",
-    "unshow": "Take back",
+# What can be done with a clip: the button's words, and what it says when it is pointed at.
+_ACTIONS = {
+    "same": ("Same again", "Make it once more with the same seed"),
+    "new": ("New take", "Make it once more with a new seed"),
+    "extend": ("Extend", "Make the clip longer"),
+    "frame": (
+        "Use last frame",
+        "Start a new clip from this clip's last picture, or from the one at which you paused it",
+    ),
+    "reuse": ("Reuse settings", "Put these settings back into the form"),
+    "download": ("Download", "Save the clip as an MP4 file"),
+    "larger": ("Download large", "Save it scaled up, for what wants large films; that shows no more detail"),
+    "send": ("Share", "Send the clip on, or save it among your photos"),
+    "delete": ("Delete", "Remove the clip for good"),
+    "show": ("Show to everyone", "Put the clip into the showcase"),
+    "unshow": ("Take back", "Take the clip out of the showcase"),
 }
-ACTION_HINTS = {
-    "same": "Make it once more with the same seed",
-    "new": "Make it once more with a new seed",
-    "extend": "Make the clip longer",
-    "frame": "Start a new clip from this clip's last picture, or from the one at which you paused it",
-    "reuse": "Put these settings back into the form",
-    "download": "Save the clip as an MP4 file",
-    "send": "Send the clip on, or save it among your photos",
-    "delete": "Remove the clip for good",
-    "show": "Put the clip into the showcase",
-    "unshow": "Take the clip out of the showcase",
-    "noModel": "The model of this clip is no longer here.",
-}
+ACTIONS = {name: label for name, (label, _) in _ACTIONS.items()} | {"frameNow": "Use this frame"}
+ACTION_HINTS = {name: hint for name, (_, hint) in _ACTIONS.items()}
+ACTION_HINTS["noModel"] = "The model of this clip is no longer here."
 
 GALLERY_WORDS = {
     "label": GALLERY,

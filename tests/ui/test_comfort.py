@@ -123,7 +123,7 @@ def test_a_computer_has_downloads_instead(house: House, visit: Visit) -> None:
     visitor = visit(house.address, is_open=False)
     visitor.page.add_init_script(CAN_SEND)
     visitor.open(house.address)
-    expect(visitor.cards.first.get_by_text(wording.ACTIONS["download"])).to_have_count(1)
+    expect(visitor.cards.first.get_by_text(wording.ACTIONS["download"], exact=True)).to_have_count(1)
     expect(visitor.cards.first.get_by_text(wording.ACTIONS["send"])).to_have_count(0)
 
 

@@ -71,13 +71,13 @@ function star(clip) {
   return button;
 }
 
-const keeping = () => ['download', ...(canSend ? ['send'] : [])];
+const keeping = (clip) => ['download', ...(clip.larger ? ['larger'] : []), ...(canSend ? ['send'] : [])];
 
 function actions(clip) {
   const row = make('div', 'fb-actions');
   const more = make('details', 'fb-more');
   const list = make('div', 'fb-menu');
-  const names = ['same', 'frame', 'reuse', ...keeping(), ...(given.hasShowcase ? ['show', 'unshow'] : []), 'delete'];
+  const names = ['same', 'frame', 'reuse', ...keeping(clip), ...(given.hasShowcase ? ['show', 'unshow'] : []), 'delete'];
   list.append(...names.map((action) => actionButton(clip, action)));
   // Before the button's own handler, so that a dialog gives the focus back to what is still there.
   list.addEventListener('click', () => find('summary', more).focus(), true);
@@ -94,7 +94,7 @@ function actions(clip) {
 
 function showcaseActions(clip) {
   const row = make('div', 'fb-actions');
-  row.append(...['reuse', ...keeping()].map((action) => actionButton(clip, action)));
+  row.append(...['reuse', ...keeping(clip)].map((action) => actionButton(clip, action)));
   return row;
 }
 
