@@ -142,6 +142,8 @@ GALLERY_WORDS = {
     "deleteYes": "Delete it",
     "deleteNo": "Keep it",
     "deleted": "The clip is deleted.",
+    "enlarging": "It is being scaled up and will be saved in a moment.",
+    "notEnlarged": "It could not be scaled up just now. Download saves it as it is.",
     "notSent": "The clip could not be sent on from here. Download saves it.",
     "extendTitle": "Make it longer",
     "extendPrompt": "What happens next?",

@@ -18,9 +18,20 @@ def test_a_visitor_saves_a_clip_large(open_house: Callable[..., House], visit: C
     visitor = visit(house.address)
     visitor.make("a cat in the snow")
     card = visitor.cards.first
-    card.get_by_text(wording.GALLERY_WORDS["more"], exact=True).click()
-    with visitor.page.expect_download() as saved:
+
+    def ask() -> None:
+        card.get_by_text(wording.GALLERY_WORDS["more"], exact=True).click()
         card.get_by_text(wording.ACTIONS["larger"], exact=True).click()
+
+    visitor.page.route("**/larger/*", lambda route: route.fulfill(status=503))
+    ask()
+    expect(card.get_by_role("status")).to_have_text(wording.GALLERY_WORDS["notEnlarged"])
+    visitor.errors.clear()
+    visitor.page.unroute("**/larger/*")
+    with visitor.page.expect_download() as saved:
+        ask()
+    expect(card.get_by_role("status")).to_have_count(0)
+    assert saved.value.suggested_filename == f"flipbook-{house.studio.visit().clips()[0].request.seed}.mp4"
     path = saved.value.path()
     found = probe(path)
     (clip,) = house.studio.visit().clips()

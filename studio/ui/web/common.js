@@ -76,9 +76,9 @@ const momentOf = (film) => (film && film.paused && !film.ended && film.currentTi
 function actionButton(clip, action) {
   let button;
   const cannot = action === 'extend' ? extensionOf(clip).cannot : '';
-  if (action === 'download' || action === 'larger') {
+  if (action === 'download') {
     button = make('a', 'fb-button');
-    button.href = action === 'larger' ? clip.larger : clip.video;
+    button.href = clip.video;
     button.download = clip.file_name;
   } else {
     button = make('button', 'fb-button');

@@ -198,6 +198,26 @@ async function sendOn(clip) {
   }
 }
 
+// A long clip takes seconds to be scaled up, so its card says what is going on.
+async function saveLarger(clip) {
+  const card = find(`.fb-shelf:not([hidden]) [data-clip="${clip.id}"]`);
+  find('.fb-enlarging', card)?.remove();
+  const said = make('p', 'fb-card-note fb-enlarging', words.enlarging);
+  said.setAttribute('role', 'status');
+  find('.fb-facts', card).after(said);
+  try {
+    const answer = await fetch(clip.larger);
+    if (!answer.ok) throw new Error(answer.status);
+    const link = make('a');
+    Object.assign(link, { href: URL.createObjectURL(await answer.blob()), download: clip.file_name });
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+    said.remove();
+  } catch {
+    said.textContent = words.notEnlarged;
+  }
+}
+
 async function askDelete(clip, y) {
   if (!(await answer(find('.fb-ask-delete'), clip, y)) || !(await change('remove_clip', { clip: clip.id }))) return;
   const near = open.beside(clip.id);
@@ -256,6 +276,7 @@ hear('act', ({ action, clip, yes, at, y }) => {
   else if (action === 'favour') favour(clip, yes);
   else if (action === 'show') askShow(clip, y);
   else if (action === 'send') sendOn(clip);
+  else if (action === 'larger') saveLarger(clip);
   else if (action === 'unshow') takeBack(clip);
   else if (action === 'same' || action === 'new') trigger('again', { ...event, ...press() });
   else if (action === 'frame') trigger('frame', event);
