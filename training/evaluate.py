@@ -30,18 +30,19 @@ from studio.media.join import join
 from studio.media.video import Movie
 from training import judge, listener, lpips, model, photos, sounds, world
 from training.sources import CACHE
-from training.subjects import PANS, SCENES, SIZES, SUBJECTS, ZOOMS, subject, words
+from training.subjects import PANS, SCENES, SUBJECTS, WITH, subject, words
 
 RATIOS = ("16:9", "1:1", "9:16")
 FEWER = 24  # clips are enough for what takes a clip more
 SEEDS = 8  # of each of these
+PAIRS = 24  # of things that have to do with each other
 TYPED_FIRST = {  # prompt -> subject, scene (none is asked for where it is empty), action and thing in it
     "a cat surfing on a rainbow": ("cat", "rainbow", "surfs", ""),
     "a dragon soaring over a cityscape": ("dragon", "city", "surfs", ""),
     "a unicorn eating spaghetti": ("unicorn", "", "eats", "spaghetti"),
 }
 MANY_STEPS, GUIDED = 32, 3.0
-PANNED, ZOOMED = photos.PAN * 12 / 2, photos.ZOOM**0.5  # half of what is said will do
+PANNED = photos.PAN * 12 / 2  # half of what is said will do
 
 
 def plain_caption(scenario: world.Scenario) -> str:
@@ -55,6 +56,27 @@ def held_out(count: int) -> list[world.Scenario]:
     rng = Random(2026)
     sizes = [grid.size(grid.POCKET, RATIOS[k % 3]) for k in range(count)]
     return [world.imagine(rng, 25 / grid.POCKET.frame_rate, width / height, held_out=True) for width, height in sizes]
+
+
+def pairs() -> list[world.Scenario]:
+    """Subjects from the whole list with each thing that they may eat or ride, every shape in turn, anywhere."""
+    told, scenarios = [(action, thing) for action, things in WITH.items() for thing in things], []
+    for k in range(PAIRS):
+        width, height = grid.size(grid.POCKET, RATIOS[k % 3])
+        (action, thing), name = told[k % len(told)], any_subject(k, PAIRS)
+        thing = thing if thing != name else next(other for other in WITH[action] if other != name)
+        with_it = {"subject": name, "action": action, "thing": thing}
+        scenarios.append(world.imagine(Random(k), 25 / grid.POCKET.frame_rate, width / height, **with_it))
+    return scenarios
+
+
+def together(seen: judge.Sight, scenario: world.Scenario) -> dict[str, float]:
+    """Whether subject and thing are both seen, and where they belong."""
+    are_both = seen.subject == scenario.subject and seen.thing == scenario.thing
+    return {
+        "subject and thing beside it, both found": are_both,
+        "... and where they belong": are_both and seen.is_together(scenario.ahead),
+    }
 
 
 def rendered(scenario: world.Scenario, ratio: str) -> np.ndarray:
@@ -106,8 +128,6 @@ class Tally:
         if not values:
             return ""
         few = f" ({len(values)})" if len(values) != len(self.values["subject"]) else ""
-        if "times" in what:
-            return f"{np.median(values):.2f}{few}"
         if "median" in what:
             return f"{np.median(values):.1f}{few}"
         if "dB" in what:
@@ -164,22 +184,11 @@ class Evaluation:
                     is_there = seen.thing == thing and seen.is_together(ahead)
                     self.tally.add({"typed first, spaghetti seen in front": is_there})
 
-    def sizes(self) -> None:
-        """Tiny and giant things: half of what that word changes in true renders will do."""
-        for k in range(SEEDS):
-            said, name = list(SIZES)[k % 2], any_subject(k)
-            told, made, true = {"subject": name, "scene": "meadow", "action": "stays"}, [], []
-            for size in ("", said):
-                named = f"{size} {name}".strip()
-                prompt = f"{world.article_of(named)} {named} stays {SCENES['meadow'][0]}"
-                made.append(self._size_seen(self.make(prompt, RATIOS[0], k).frames))
-                scenario = world.imagine(Random(k), 25 / grid.POCKET.frame_rate, 1.75, **told, size=size)
-                true.append(self._size_seen(rendered(scenario, RATIOS[0])))
-            is_right = (made[1] - made[0]) / (true[1] - true[0]) > 0.5
-            self.tally.add({"tiny and giant things are smaller and larger than without that word": is_right})
-
-    def _size_seen(self, clip: np.ndarray) -> float:
-        return float(np.median(judge.look(self.seer, clip).track[:, 2]))
+    def pair(self) -> None:
+        """Two things and how they are together."""
+        for k, scenario in enumerate(pairs()):
+            made = self.make(plain_caption(scenario), RATIOS[k % 3], k)
+            self.tally.add(together(judge.look(self.seer, made.frames), scenario))
 
     def compare(self, scenarios: list[world.Scenario]) -> None:
         """What wants more than one look at a clip: autoencoder, pictures, going on, other seeds."""
@@ -223,7 +232,7 @@ class Evaluation:
         }
 
     def bring(self) -> None:
-        """Photographs that training has not seen: each stays, is panned and zoomed over, and has a toy come into it."""
+        """Photographs that training has not seen: each stays, is panned over, and has a toy come into it."""
         for k in range(SEEDS):
             width, height = grid.size(grid.POCKET, RATIOS[0])
             photo = pixels(photos.view(Random(k), height, width, is_kept_out=True)[:, None] * 2 - 1)[0]
@@ -232,18 +241,14 @@ class Evaluation:
             side = (-1, 1)[k % 2]
             panned = self.make(PANS[side][0], RATIOS[0], k, picture=photo).frames
             self.tally.add({"photograph, the camera pans to the side that is said": pan_seen(panned) * side >= PANNED})
-            zoomed = self.make(ZOOMS[side][0], RATIOS[0], k, picture=photo).frames
-            nearer = zoom_seen(zoomed) ** side
-            self.tally.add({"photograph, the camera zooms the way that is said": nearer > ZOOMED})
-            self.tally.add({"photograph, times so much it zooms, 1.20 is said (median)": nearer})
             name = any_subject(k)
             came = self.make(f"{world.article_of(name)} {name} bounces", RATIOS[0], k, picture=photo).frames
             self.tally.add({"photograph, the toy that comes into it": judge.look(self.seer, came).subject == name})
 
 
-def any_subject(k: int) -> str:
-    """The kth of SEEDS names, from the whole list of subjects."""
-    return SUBJECTS[(2 * k + 1) * len(SUBJECTS) // (2 * SEEDS)].name
+def any_subject(k: int, of: int = SEEDS) -> str:
+    """The kth of so many names, from the whole list of subjects."""
+    return SUBJECTS[(2 * k + 1) * len(SUBJECTS) // (2 * of)].name
 
 
 def load_judges() -> tuple[judge.Judge, listener.Listener]:
@@ -263,10 +268,6 @@ def found(
         "the subject's voice heard": voice == subject(scenario.subject).voice,
         "the scene heard": place == scenario.scene,
     }
-    if scenario.thing:
-        are_both_seen = sight.subject == scenario.subject and sight.thing == scenario.thing
-        values["subject and thing beside it, both found"] = are_both_seen
-        values["... and where they belong"] = are_both_seen and sight.is_together(scenario.ahead)
     if scenario.action in ("left", "right") and sight.action in ("left", "right"):
         side = 1 if sight.action == "right" else -1
         values["heard moving to the side it is seen moving to"] = balance_shift(sound) * side > 0
@@ -307,17 +308,6 @@ def pan_seen(clip: np.ndarray, frames: int = 12, most: int = 48) -> int:
     return min(range(-most, most + 1, 2), key=error)
 
 
-def zoom_seen(clip: np.ndarray, frames: int = 12) -> float:
-    """How many times nearer the camera has come after so many frames, where that explains most."""
-    first, later = (torch.from_numpy(clip[k]).permute(2, 0, 1).float() for k in (0, frames))
-
-    def error(times: float) -> float:
-        seen = (photos.middle(first, 1 / times), later) if times >= 1 else (first, photos.middle(later, times))
-        return float((seen[0] - seen[1]).abs().mean())
-
-    return min((1.03**k for k in range(-12, 13)), key=error)
-
-
 def apart(a: np.ndarray, b: np.ndarray) -> float:
     """Mean absolute difference of two pictures or clips, 0..255."""
     return float(np.abs(a.astype(np.float32) - b.astype(np.float32)).mean())
@@ -329,7 +319,7 @@ def evaluated(folder: Path, clips: int, steps: int, guidance: float) -> Tally:
     scenarios, evaluation = held_out(clips), Evaluation(folder, steps, guidance)
     evaluation.judge(scenarios)
     evaluation.typed()
-    evaluation.sizes()
+    evaluation.pair()
     evaluation.bring()
     evaluation.compare(scenarios)
     return evaluation.tally
@@ -341,6 +331,8 @@ def of_true_renders(clips: int) -> Tally:
     judges, tally = load_judges(), Tally()
     for k, scenario in enumerate(held_out(clips)):
         tally.add(found(judges, scenario, rendered(scenario, RATIOS[k % 3]), sounds.soundtrack(scenario)))
+    for k, scenario in enumerate(pairs()):
+        tally.add(together(judge.look(judges[0], rendered(scenario, RATIOS[k % 3])), scenario))
     return tally
 
 

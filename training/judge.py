@@ -75,7 +75,7 @@ def stills(rng: Random, count: int) -> tuple[torch.Tensor, ...]:
     height, width = rng.choice(SIZES)
     frames, subjects, scenes, things, tracks = [], [], [], [], []
     for _ in range(count):
-        scenario = world.imagine(rng, 2.0, width / height, anywhere=True, sized=world.SIZED_SHARE)
+        scenario = world.imagine(rng, 2.0, width / height, anywhere=True)
         at = rng.uniform(0.1, 0.9) * 2.0
         x, y, size, _ = (float(v[0]) for v in scenario.track(np.array([at])))
         frames.append(world.render_still(scenario, at, height, width)[:, 0])

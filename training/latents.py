@@ -27,14 +27,14 @@ POOL = 800
 # rainbow, a dragon that soars over a city, a unicorn that eats spaghetti.
 NEW, RECENT = SUBJECTS[-25:], SUBJECTS[-50:-25]  # those of this stretch, and of the one before, have to catch up
 FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6} | {one.name: 3 for one in NEW} | {one.name: 1.5 for one in RECENT}
-FAVOURITE_ACTIONS = {"surfs": 2, "eats": 2}
+FAVOURITE_ACTIONS = {"surfs": 2, "eats": 2, "rides": 2}
 STORIES = (
     {"subject": "cat", "action": "surfs", "scene": "rainbow"},
     {"subject": "dragon", "action": "surfs", "scene": "city"},
     {"subject": "unicorn", "action": "eats", "thing": "spaghetti"},
 )
 STORY_SHARE = 0.09  # of all samples tell one of these
-PHOTO_SHARE = 0.14  # of all samples begin with a photograph, as a visitor's may
+PHOTO_SHARE = 0.12  # of all samples begin with a photograph, as a visitor's may
 GIVEN_SHARE = 0.14  # of all samples have their beginning given, as a visitor's picture or a clip that is extended:
 ELSEWHERE_SHARE = 0.5  # of these happen anywhere, and they begin
 LATER = (0, 4, 12, 16, 24, 28)  # so many frames after a scenario does
@@ -143,9 +143,7 @@ class Studio:
         is_anywhere = is_given and self.rng.random() < ELSEWHERE_SHARE
         late = self.rng.choice(LATER) if is_given else 0
         late_s, seconds = late / grid.POCKET.frame_rate, (late + shape.num_frames) / grid.POCKET.frame_rate
-        scenario = world.imagine(
-            self.rng, seconds, aspect, anywhere=is_anywhere, sized=world.SIZED_SHARE, **self._asked()
-        )
+        scenario = world.imagine(self.rng, seconds, aspect, anywhere=is_anywhere, **self._asked())
         pixels = world.render(scenario, shape.num_frames, height, width, late=late)
         sound = sounds.soundtrack(scenario)[:, round(late_s * sounds.SAMPLE_RATE) :]
         return photos.Shot(scenario.caption, pixels, sound, scenario, begins=is_given, late_s=late_s)

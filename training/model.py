@@ -25,7 +25,7 @@ from diffusers.pipelines.ltx2 import LTX2TextConnectors, LTX2Vocoder
 from transformers import BertModel, BertTokenizerFast
 
 from training import sources
-from training.subjects import ACTIONS, AHEAD, PANS, SCENES, SIZES, STILL, SUBJECTS, WITH, ZOOMS, moving
+from training.subjects import ACTIONS, AHEAD, PANS, SCENES, STILL, SUBJECTS, WITH, moving
 
 POCKET = Path(__file__).parent.parent / "assets" / "pocket"
 
@@ -226,7 +226,7 @@ def _kept_words(words: list[str]) -> list[int]:
     ours = " ".join(
         [w for s in SUBJECTS for w in (s.name, s.moves, moving(s.moves), *s.also)]
         + [w for t in (SCENES, ACTIONS) for v in t.values() for w in v]
-        + [w for table in (SIZES, PANS, ZOOMS) for wordings in table.values() for w in wordings]
+        + [w for wordings in PANS.values() for w in wordings]
         + [*AHEAD, *STILL, *(called for things in WITH.values() for pair in things.items() for called in pair)]
     )
     needed = set(re.sub(r"\{\w+\}|-", " ", ours).lower().split())

@@ -1,4 +1,4 @@
-"""What a visitor may bring: photographs that stay as they are, are panned or zoomed over, or have a toy come in.
+"""What a visitor may bring: photographs that stay as they are, are panned over, or have a toy come in.
 
 Of the scenarios of `world.py` it knows how they are drawn; knows no latents.
 """
@@ -16,12 +16,11 @@ from PIL import Image
 
 from studio.engine.grid import POCKET
 from training import sounds, sources, world
-from training.subjects import PANS, STILL, ZOOMS
+from training.subjects import PANS, STILL
 
 HEIGHT, WIDTH = 224, 448
 KEPT_OUT = 10  # each so manieth photograph is for evaluation; the autoencoder alone has seen it
 PAN = 2  # pixels a frame
-ZOOM = 1.2  # times as near a second: at the edges about as fast as a pan
 ABSENT_FRAMES = 1  # a toy that comes into a photograph is there from the second latent frame on
 AMBIENCE = "mountains"
 
@@ -64,24 +63,21 @@ def view(rng: Random, height: int, width: int, is_kept_out: bool = False) -> tor
 
 
 def shoot(rng: Random, num_frames: int, height: int, width: int, aspect: float) -> Shot:
-    """One of the four kinds; `aspect` is of what will be shown of the picture."""
+    """One of the three kinds; `aspect` is of what will be shown of the picture."""
     seconds, kind = num_frames / POCKET.frame_rate, rng.random()
-    if kind < 0.3:
+    if kind < 0.4:
         is_given = rng.random() < 0.5
-        toy = world.imagine(rng, seconds, aspect, scene=AMBIENCE, anywhere=is_given, sized=world.SIZED_SHARE)
-        caption = world.caption(world.subject(toy.subject), "", toy.action, rng, toy.thing, toy.size)
+        toy = world.imagine(rng, seconds, aspect, scene=AMBIENCE, anywhere=is_given)
+        caption = world.caption(world.subject(toy.subject), "", toy.action, rng, toy.thing)
         backdrop = view(rng, height, width)
         pixels = world.render(toy, num_frames, height, width, backdrop)
         if not is_given:
             pixels[:, :ABSENT_FRAMES] = backdrop[:, None] * 2 - 1
         return Shot(caption, pixels, sounds.soundtrack(toy), toy)
     sound = sounds.around(AMBIENCE, seconds, rng)
-    if kind < 0.45:
+    if kind < 0.65:
         side = rng.choice((-1, 1))
         return Shot(rng.choice(PANS[side]), _panned(rng, num_frames, height, width, side), sound)
-    if kind < 0.85:
-        way = rng.choice((-1, 1))
-        return Shot(rng.choice(ZOOMS[way]), _zoomed(rng, num_frames, height, width, way), sound)
     still = view(rng, height, width)[:, None].expand(-1, num_frames, -1, -1) * 2 - 1
     return Shot(rng.choice(STILL), still, sound)
 
@@ -91,19 +87,6 @@ def _panned(rng: Random, num_frames: int, height: int, width: int, side: int) ->
     wide = view(rng, height, width + far) * 2 - 1
     starts = [PAN * k if side > 0 else far - PAN * k for k in range(num_frames)]
     return torch.stack([wide[:, :, start : start + width] for start in starts], 1)
-
-
-def _zoomed(rng: Random, num_frames: int, height: int, width: int, way: int) -> torch.Tensor:
-    whole = view(rng, height, width) * 2 - 1
-    nearer = ZOOM ** (np.arange(num_frames) / POCKET.frame_rate)
-    return torch.stack([middle(whole, part) for part in (1 / nearer if way > 0 else nearer / nearer[-1])], 1)
-
-
-def middle(picture: torch.Tensor, part: float) -> torch.Tensor:
-    """That part, 0..1, of a picture's (3, H, W) height and width about its middle, as large as the whole."""
-    corners = torch.tensor([[[part, 0, 0], [0, part, 0]]], dtype=torch.float32)
-    places = F.affine_grid(corners, [1, *picture.shape], align_corners=False)
-    return F.grid_sample(picture[None], places, padding_mode="border", align_corners=False)[0]
 
 
 def clip(rng: Random, num_frames: int, height: int, width: int) -> torch.Tensor:

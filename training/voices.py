@@ -66,7 +66,7 @@ def thud(rng: Random) -> Wave:
     """A landing: a falling low tone and a burst of noise."""
     t = clock(0.22)
     tone = np.sin(2 * np.pi * np.cumsum(60 + 90 * np.exp(-18 * t)) / SAMPLE_RATE) * np.exp(-14 * t)
-    return tone + 0.8 * noise(80, 1500, 0.22, rng) * np.exp(-40 * t)
+    return tone + 2 * noise(250, 1500, 0.22, rng) * np.exp(-40 * t)
 
 
 def train_of(call: Wave, times: int, gap_s: float) -> Wave:
@@ -118,7 +118,7 @@ CALLS = {
     "whalesong": lambda r: glide((180, 340, 260, 150), 1.3, (1, 0.4, 0.2), 0.02),
     "clack": lambda r: train_of(noise(1500, 4000, 0.025, r), 5, 0.09),
     "roar": lambda r: noise(70, 800, 1.0, r) * fade(len(clock(1.0)), 0.1, 0.5) * 1.5 + glide((75, 95, 60), 1.0, SAW),
-    "hum": lambda r: glide((170, 190, 160), 0.8, SOFT),
+    "hum": lambda r: glide((250, 290, 240), 0.8, SOFT),
     "creak": lambda r: train_of(glide((230, 290, 250), 0.35, SAW) * (0.5 + 0.5 * pulses(30, 0.35, 1)), 2, 0.4),
     "beeps": lambda r: np.concatenate(
         [glide((r.choice((500, 750, 1000, 1500)),) * 2, 0.1, (1, 0, 0.3)) for _ in range(6)]
@@ -140,10 +140,10 @@ CALLS = {
     "splash": lambda r: recording("splash"),
     "rattle": lambda r: train_of(noise(3000, 6000, 0.03, r), 12, 0.03),
     "knock": lambda r: train_of(
-        ping(180, 0.12, 30) + 0.5 * noise(100, 900, 0.12, r) * np.exp(-40 * clock(0.12)), 3, 0.12
+        ping(330, 0.12, 30) + 0.5 * noise(100, 900, 0.12, r) * np.exp(-40 * clock(0.12)), 3, 0.12
     ),
     "fanfare": lambda r: np.concatenate([glide((f, f), d, SAW) for f, d in ((392, 0.12), (392, 0.12), (523, 0.4))]),
-    "foghorn": lambda r: glide((98, 100, 96), 1.1, SAW),
+    "foghorn": lambda r: glide((147, 150, 144), 1.1, SAW),
     "slurp": lambda r: glide((300, 500, 1100), 0.5) * 0.5 + noise(800, 2400, 0.5, r) * (0.3 + 0.7 * pulses(20, 0.5, 1)),
     "lullaby": lambda r: np.concatenate([ping(f, 0.3, 6) for f in (784, 659, 523, 659)]),
     "radio": lambda r: (
@@ -156,6 +156,10 @@ CALLS = {
     "cry": lambda r: train_of(glide((420, 620, 560, 430), 0.5, (1, 0.9, 0.7, 0.4)), 2, 0.15),
     "drum": lambda r: train_of(thud(r), 5, 0.04),
     "piano": lambda r: np.concatenate([ping(f, 0.28, 7) for f in (262, 330, 392, 523, 392)]),
+    "bray": lambda r: train_of(np.concatenate([glide((820, 900), 0.22, NASAL), glide((430, 380), 0.3, SAW)]), 2, 0.05),
+    "thunder": lambda r: 2 * noise(250, 3000, 1.3, r) * np.exp(-6 * clock(1.3)) + noise(80, 500, 1.3, r),
+    "fiddle": lambda r: np.concatenate([glide((f, f), 0.3, SAW, 0.012) for f in (440, 659, 587, 659)]),
+    "ring": lambda r: train_of((ping(1400, 0.5, 1) + ping(1750, 0.5, 1)) * (0.3 + 0.7 * pulses(20, 0.5, 1)), 2, 0.3),
     "strum": lambda r: (
         sum(_placed(ping(f, 1.0, 4), k * 0.03, 1.2) for k, f in enumerate((110, 147, 196, 247, 330))) / 2
     ),
@@ -166,8 +170,8 @@ CALLS = {
 STEADY = {
     "buzz": lambda r, s: glide((185, 200, 180, 195), s, SAW) * (0.7 + 0.3 * pulses(9, s, 1)),
     "flutter": lambda r, s: noise(250, 1100, s, r) * pulses(11, s, 2),
-    "motor": lambda r, s: glide((80, 95, 85), s, SAW) + 0.25 * noise(60, 700, s, r),
-    "diesel": lambda r, s: glide((52, 58, 54), s, SAW) * (0.5 + 0.5 * pulses(13, s, 1)) + 0.25 * noise(50, 400, s, r),
+    "motor": lambda r, s: glide((80, 95, 85), s, SAW) + 0.35 * noise(250, 900, s, r),
+    "diesel": lambda r, s: glide((52, 58, 54), s, SAW) * (0.5 + 0.5 * pulses(13, s, 1)) + 0.35 * noise(200, 700, s, r),
     "siren": lambda r, s: _siren(s),
     "steam": lambda r, s: noise(300, 3500, s, r) * pulses(4, s, 3) + 0.4 * glide((60, 60), s, SAW),
     "jet": lambda r, s: noise(300, 3200, s, r) + 0.15 * glide((1150, 1250, 1150), s),
@@ -207,7 +211,7 @@ def _siren(seconds: float) -> Wave:
 
 def _heartbeat(seconds: float) -> Wave:
     sound, t = np.zeros(len(clock(seconds))), clock(0.14)
-    beat = np.sin(2 * np.pi * 58 * t) * np.exp(-22 * t) * 1.6
+    beat = (np.sin(2 * np.pi * 90 * t) + 0.8 * np.sin(2 * np.pi * 250 * t)) * np.exp(-22 * t)
     for start in np.arange(0.05, seconds, 0.8):
         for offset in (0.0, 0.24):
             at = int((start + offset) * SAMPLE_RATE)
@@ -236,6 +240,19 @@ def _bubbles(rng: Random, seconds: float) -> Wave:
     return sound
 
 
+def _cuckoo(rng: Random, seconds: float) -> Wave:
+    call = np.concatenate([glide((f, f), 0.22, SOFT) for f in (659, 523)])
+    return np.concatenate([np.zeros(int(rng.uniform(0, 0.3) * SAMPLE_RATE)), *[call, np.zeros(SAMPLE_RATE // 2)] * 9])[
+        : len(clock(seconds))
+    ]
+
+
+def _beeps(rng: Random, seconds: float) -> Wave:
+    """As between sentences that were spoken on the moon."""
+    beep = np.concatenate([glide((1150, 1150), 0.2), np.zeros(int(0.5 * SAMPLE_RATE))])
+    return np.concatenate([np.zeros(int(rng.uniform(0, 0.5) * SAMPLE_RATE)), *[beep] * 12])[: len(clock(seconds))]
+
+
 def _ticks(rng: Random, seconds: float) -> Wave:
     sound, tick = 0.1 * noise(60, 250, seconds, rng), ping(2300, 0.02, 200)
     for at in (np.arange(rng.uniform(0, 0.5), seconds - 0.03, 0.5) * SAMPLE_RATE).astype(int):
@@ -247,24 +264,24 @@ def _ticks(rng: Random, seconds: float) -> Wave:
 AMBIENCE = {
     "sky": lambda r, s: 0.6 * noise(150, 700, s, r),
     "sea": lambda r, s: noise(150, 2500, s, r) * (0.35 + 0.65 * pulses(0.55, s, 1)) * 1.3,
-    "desert": lambda r, s: noise(280, 620, s, r) * (0.5 + 0.5 * pulses(0.7, s, 1)),
+    "desert": lambda r, s: noise(500, 1000, s, r) * (0.5 + 0.5 * pulses(0.7, s, 1)),
     "meadow": lambda r, s: _birds(r, s) + 0.15 * noise(200, 900, s, r),
     "snow": lambda r, s: 0.5 * noise(700, 2200, s, r) * (0.6 + 0.4 * pulses(0.4, s, 1)),
     "sunset": lambda r, s: 0.4 * sum(glide((f, f), s, SOFT) for f in (196, 247, 294)),
-    "space": lambda r, s: 0.7 * (glide((55, 57), s, SOFT) + glide((82, 83), s, SOFT, 0.01)),
-    "night": lambda r, s: glide((4100, 4100), s) * pulses(14, s, 2) * pulses(1.6, s, 1) * 0.7,
-    "forest": lambda r, s: _birds(r, s) + 0.35 * noise(900, 4000, s, r) * (0.6 + 0.4 * pulses(0.5, s, 1)),
+    "space": lambda r, s: 0.35 * sum(glide((f, 1.12 * f, f), s, SOFT, 0.01) for f in (165, 233, 349)),
+    "night": lambda r, s: noise(2600, 4200, s, r) * pulses(6, s, 2) * (0.3 + 0.7 * pulses(1, s, 1)),
+    "forest": lambda r, s: 0.9 * _cuckoo(r, s) + 0.4 * noise(900, 4000, s, r) * (0.6 + 0.4 * pulses(0.5, s, 1)),
     "beach": lambda r, s: noise(200, 3500, s, r) * (0.25 + 0.75 * pulses(0.4, s, 1)) + 0.2 * _birds(r, s),
     "mountains": lambda r, s: (
-        0.7 * noise(120, 500, s, r) * (0.5 + 0.5 * pulses(0.3, s, 1)) + 0.1 * glide((880, 660), s)
+        0.7 * noise(120, 500, s, r) * (0.5 + 0.5 * pulses(0.3, s, 1)) + 0.2 * glide((880, 660), s)
     ),
     "underwater": lambda r, s: 0.6 * noise(40, 220, s, r) + 0.5 * _bubbles(r, s),
     "rainbow": lambda r, s: 0.35 * sum(glide((f, f), s, SOFT) for f in (392, 494, 587)) + 0.3 * _birds(r, s),
-    "volcano": lambda r, s: 0.8 * noise(30, 160, s, r) + 0.6 * _crackle(r, s),
-    "garden": lambda r, s: 0.7 * _birds(r, s) + 0.15 * glide((215, 225, 210), s, SAW),
-    "room": lambda r, s: 0.5 * _ticks(r, s),
+    "volcano": lambda r, s: 0.7 * noise(120, 500, s, r) + 0.6 * _crackle(r, s),
+    "garden": lambda r, s: 0.7 * _birds(r, s) + 0.3 * glide((215, 225, 210), s, SAW),
+    "room": lambda r, s: 0.8 * _ticks(r, s),
     "rain": lambda r, s: 0.9 * noise(1200, 7000, s, r),
-    "fog": lambda r, s: 0.4 * noise(100, 400, s, r) + 0.3 * glide((130, 130), s, SOFT) * pulses(0.5, s, 3),
-    "moon": lambda r, s: 0.6 * (glide((65, 64), s, SOFT) + glide((98, 97), s, SOFT, 0.01)),
-    "city": lambda r, s: 0.7 * noise(50, 350, s, r) + 0.15 * glide((415, 415), s, NASAL) * pulses(0.6, s, 12),
+    "fog": lambda r, s: 0.4 * noise(100, 400, s, r) + 0.5 * glide((196, 196), s, SAW) * pulses(0.5, s, 3),
+    "moon": lambda r, s: _beeps(r, s) + 0.2 * noise(1000, 3000, s, r),
+    "city": lambda r, s: 0.7 * noise(50, 350, s, r) + 0.5 * glide((415, 415), s, NASAL) * pulses(0.9, s, 8),
 }

@@ -23,15 +23,12 @@ from PIL import Image
 
 from studio.engine.grid import POCKET
 from training import scenes, sources
-from training.subjects import ACTIONS, AHEAD, SCENES, SIZES, SUBJECTS, THINGS, WITH, Subject, moving, subject, words
+from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, THINGS, WITH, Subject, moving, subject, words
 
 SPRITE_PX = 80
 LOOP_FRAMES = 72
 UNIT_PX = 128
 SIZE = 80 / UNIT_PX
-SAID_SIZE = {"tiny": 48 / UNIT_PX, "giant": 112 / UNIT_PX}  # three and seven latents wide
-ANY_SIZE = {"left", "right", "stays", "spins", "shakes", "dances"}  # actions
-SIZED_SHARE = 0.2  # of these actions are done by something tiny or giant, where a world has such
 SPEED = 48 / UNIT_PX  # a second: 4 pixels a frame
 HOLD = 2  # frames that each of the art's is shown for: a quarter of its speed, so that a small model can follow
 SHAKES_HZ, SHAKES_BY = 3.0, 0.08
@@ -73,7 +70,6 @@ class Scenario:
     flip: bool
     seed: int
     thing: str = ""  # what it is done with
-    size: str = ""  # a key of SIZES; without one it is of its usual size
 
     @property
     def ahead(self) -> int:
@@ -83,7 +79,7 @@ class Scenario:
     def track(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """x, y, size and turn (radians) at the times `t` (N,) in seconds; each (N,)."""
         u = t / self.seconds
-        x, y, size, turn = (np.full_like(t, v) for v in (self.x, self.y, SAID_SIZE.get(self.size, SIZE), 0.0))
+        x, y, size, turn = (np.full_like(t, v) for v in (self.x, self.y, SIZE, 0.0))
         reach = crossing(self.aspect)
         match self.action:
             case "left":
@@ -141,14 +137,12 @@ def is_held_out(subject: str, scene: str, action: str) -> bool:
 
 
 def imagine(
-    rng: Random, seconds: float, aspect: float, held_out: bool = False, anywhere: bool = False, sized: float = 0.0,
-    **fixed: str,
-) -> Scenario:  # fmt: skip
-    """Draw a scenario; `fixed` may name subject, scene, action, thing or size.
+    rng: Random, seconds: float, aspect: float, held_out: bool = False, anywhere: bool = False, **fixed: str
+) -> Scenario:
+    """Draw a scenario; `fixed` may name subject, scene, action or thing.
 
     `held_out` draws from the combinations kept back. What happens in one place does so in the middle unless `anywhere`:
     in noise a small model can't tell where a thing is, and draws a little of it at every place that it could have.
-    `sized` is the share of tiny and giant ones among what may be of any size.
     """
     while True:
         name = fixed.get("subject") or rng.choice(SUBJECTS).name
@@ -162,14 +156,11 @@ def imagine(
     thing = fixed.get("thing", "")
     if action in WITH and not thing:
         thing = rng.choice([thing for thing in WITH[action] if thing != name])
-    size = fixed.get("size", "")
-    if sized and not size and action in ANY_SIZE and rng.random() < sized:
-        size = rng.choice(list(SIZES))
     ahead = -1 if seen.faces_left else 1
-    x, y = place(rng, action, ahead, aspect) if anywhere and size != "giant" else middle(action, ahead)
+    x, y = place(rng, action, ahead, aspect) if anywhere else middle(action, ahead)
     return Scenario(
-        name, scene, action, caption(seen, scene, action, rng, thing, size), seconds, aspect, x=x, y=y, flip=flip,
-        seed=rng.randrange(2**31), thing=thing, size=size,
+        name, scene, action, caption(seen, scene, action, rng, thing), seconds, aspect, x=x, y=y, flip=flip,
+        seed=rng.randrange(2**31), thing=thing,
     )  # fmt: skip
 
 
@@ -186,11 +177,9 @@ def place(rng: Random, action: str, ahead: int, aspect: float) -> tuple[float, f
     return rng.choice(across) / 16, rng.choice((-1, 1, 3)) / 16
 
 
-def caption(seen: Subject, scene: str, action: str, rng: Random, thing: str = "", size: str = "") -> str:
+def caption(seen: Subject, scene: str, action: str, rng: Random, thing: str = "") -> str:
     """One of many wordings of the same thing, from bare keywords to a sentence; a `scene` of "" is left open."""
     name = rng.choice((seen.name, seen.name, *seen.also))
-    if size:
-        name = f"{rng.choice(SIZES[size])} {name}"
     does = rng.choice(words(action, seen.moves, thing))
     if action == ("left" if seen.faces_left else "right") and rng.random() < 0.3:
         does = rng.choice(AHEAD).format(moves=seen.moves, moving=moving(seen.moves))

@@ -14,6 +14,7 @@ from studio.domain import ModelCard, StudioError
 from studio.engine import checkpoint, device, loras, memory
 from studio.engine.loras import Lora
 from studio.engine.rows import GB, ROWS
+from studio.engine.tongues import in_english
 
 POCKET_DIR = Path(__file__).parent.parent.parent / "assets" / "pocket"
 
@@ -76,13 +77,17 @@ def obstacle(card: ModelCard, wanted_device: str, wanted_plan: str = "auto") -> 
 
 @dataclass(frozen=True)
 class Knowledge:
-    """What Pocket was trained on: name -> other words for it; `near` maps further words to the nearest known name."""
+    """What Pocket was trained on: name -> other words for it; `near` maps further words to the nearest known name.
+
+    `tongues` has the names in other languages, and as emoji.
+    """
 
     subjects: dict[str, list[str]]
     scenes: dict[str, list[str]]
     actions: dict[str, list[str]]
     camera: dict[str, list[str]]  # what it does over a given picture, and nowhere else
     near: dict[str, str]
+    tongues: dict[str, dict[str, str]]
 
     def words(self, has_picture: bool = False) -> frozenset[str]:
         parts = (self.subjects, self.scenes, self.actions, self.camera if has_picture else {})
@@ -92,18 +97,26 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Advice:
-    """Words of a prompt that the model never learned, and the nearest things that it did."""
+    """Words of a prompt that the model never learned, and the nearest things that it did.
+
+    Of a prompt in another language the English names of what is known, if any; for an English one None.
+    """
 
     unknown: tuple[str, ...] = ()
     suggestions: tuple[str, ...] = ()
     has_subject: bool = True
+    english: dict[str, str] | None = None
 
     @property
     def sentence(self) -> str:
         """One kind sentence for the visitor; empty when there is nothing to say."""
-        if not self.unknown and self.has_subject:
+        if not self.unknown and self.has_subject and not self.english:
             return ""
         near = f" It does know {_listed(self.suggestions)}." if self.suggestions else ""
+        if self.english:
+            return f"Pocket reads English only: {_listed(tuple(f'“{a}” is {b}' for a, b in self.english.items()))}."
+        if self.english is not None:
+            return f"Pocket reads English only.{near}"
         if not self.unknown:
             return f"Pocket finds nothing in this prompt that it can show.{near}"
         return f"Pocket has not learned {_listed(tuple(f'“{word}”' for word in self.unknown))} yet.{near}"
@@ -124,8 +137,13 @@ def advise(model: str, prompt: str, has_picture: bool = False) -> Advice:
         return Advice()
     known = knowledge()
     words = known.words(has_picture)
+    asked = list(dict.fromkeys(_words(prompt)))
+    english = in_english(prompt, asked, lambda word: _stem(word, words) in words or word in _PLAIN, known.tongues)
+    if english is not None:
+        ideas = () if english else _ideas(known)
+        return Advice((), ideas, bool(english), dict([*english.items()][:6]))
     unknown, near = [], []
-    for word in dict.fromkeys(_words(prompt)):
+    for word in asked:
         stem = _stem(word, words)
         if stem in words or word in _PLAIN:
             continue
@@ -136,8 +154,13 @@ def advise(model: str, prompt: str, has_picture: bool = False) -> Advice:
             near.append(guess)
     has_subject = has_picture or _mentions(prompt, known.subjects) or any(n in known.subjects for n in near)
     if not has_subject:
-        near += list(known.subjects)[:: max(1, len(known.subjects) // 4)][:4]
+        near += _ideas(known)
     return Advice(tuple(unknown[:6]), tuple(dict.fromkeys(near))[:6], has_subject)
+
+
+def _ideas(known: Knowledge) -> tuple[str, ...]:
+    """Four subjects from the whole list."""
+    return tuple(list(known.subjects)[:: max(1, len(known.subjects) // 4)][:4])
 
 
 def _mentions(prompt: str, named: dict[str, list[str]]) -> bool:

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from training import listener
+from training.voices import AMBIENCE, SAMPLE_RATE, STEADY
 
 
 @pytest.mark.parametrize("seconds", [1.0, 2.1, 3.1])
@@ -26,3 +27,11 @@ def test_what_is_roughened_is_the_same_sound() -> None:
         rough = listener.roughened(mels, Random(seed))
         assert rough.shape == mels.shape
         assert 0 < (rough - mels).abs().mean() < 0.5 * mels.std()
+
+
+@pytest.mark.parametrize("name", [*AMBIENCE, *STEADY])
+def test_a_phone_plays_it(name: str) -> None:
+    """Its speaker has hardly anything below 200 Hz, and the vocoder little."""
+    wave = AMBIENCE[name](Random(1), 2.0) if name in AMBIENCE else STEADY[name](Random(1), 2.0)
+    power = np.abs(np.fft.rfft(wave)) ** 2
+    assert power[np.fft.rfftfreq(len(wave), 1 / SAMPLE_RATE) > 200].sum() > 0.25 * power.sum()

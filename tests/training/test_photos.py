@@ -8,9 +8,8 @@ import torch
 
 from studio.engine.grid import POCKET, latent_shape
 from training import photos, world
-from training.evaluate import zoom_seen
 from training.latents import Shape
-from training.subjects import PANS, STILL, ZOOMS
+from training.subjects import PANS, STILL
 from training.transformer import clean_tokens
 
 FRAMES, HEIGHT, WIDTH = 13, 128, 224
@@ -52,17 +51,6 @@ def test_the_camera_goes_where_the_words_say() -> None:
         now, later = shot.pixels[:, 0], shot.pixels[:, 1]
         shifted = now.roll(-side * photos.PAN, 2)[..., photos.PAN : -photos.PAN]
         assert (shifted - later[..., photos.PAN : -photos.PAN]).abs().max() < 1e-6
-
-
-def test_the_camera_zooms_the_way_that_the_words_say() -> None:
-    zoomed = [(shot, way) for shot in shots(60) for way, words in ZOOMS.items() if shot.caption in words]
-    assert {way for _, way in zoomed} == {-1, 1}
-    times = photos.ZOOM ** ((FRAMES - 1) / POCKET.frame_rate)
-    for shot, way in zoomed:
-        far, near = (shot.pixels[:, k] for k in ((0, -1) if way > 0 else (-1, 0)))
-        assert (photos.middle(far, 1 / times) - near).abs().max() < 1e-4
-        film = ((shot.pixels.permute(1, 2, 3, 0) + 1) * 127.5).byte().numpy()
-        assert zoom_seen(film, FRAMES - 1) == pytest.approx(times**way, rel=0.03)
 
 
 def test_a_photograph_stays_where_nothing_is_said() -> None:

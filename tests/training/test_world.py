@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from training import judge, optimiser, scenes, world
-from training.subjects import ACTIONS, SCENES, SIZES, SUBJECTS, moving, subject
+from training import evaluate, judge, optimiser, scenes, world
+from training.subjects import ACTIONS, SCENES, SUBJECTS, WITH, moving, subject
 from training.voices import AMBIENCE, CALLS, STEADY
 
 
@@ -71,20 +71,6 @@ def test_captions_name_what_is_shown() -> None:
     assert len({world.imagine(rng, 2.0, 1.0).caption for _ in range(200)}) > 150
 
 
-def test_what_is_said_to_be_tiny_or_giant_is_so_all_the_time() -> None:
-    rng, found = Random(6), set()
-    for scenario in (world.imagine(rng, 2.0, 1.75, sized=0.5) for _ in range(400)):
-        said = {size for size, words in SIZES.items() if any(f"{word} " in scenario.caption for word in words)}
-        assert said == {scenario.size} - {""}, scenario.caption
-        size = scenario.track(np.linspace(0, 2, 9))[2]
-        if scenario.size:
-            assert scenario.action in world.ANY_SIZE
-            assert set(size) == {world.SAID_SIZE[scenario.size]} != {world.SIZE}
-        found.add(scenario.size)
-    assert found == {"", *SIZES}
-    assert not any(world.imagine(rng, 2.0, 1.75).size for _ in range(200))
-
-
 @pytest.mark.parametrize("action", ACTIONS)
 def test_a_true_track_is_read_as_its_action(action: str) -> None:
     rng, noise = Random(2), np.random.default_rng(0)
@@ -134,3 +120,12 @@ def test_a_small_problem_is_learned() -> None:
         trainer.step(loss, step / 150)
     trainer.use_average()
     assert (net(x) - y).square().mean() < 0.3 * losses[0]
+
+
+def test_pairs_are_of_two_different_things_that_belong_together() -> None:
+    pairs = evaluate.pairs()
+    assert {(pair.action, pair.thing) for pair in pairs} == {
+        (a, thing) for a, things in WITH.items() for thing in things
+    }
+    assert all(pair.thing != pair.subject for pair in pairs)
+    assert len({pair.subject for pair in pairs}) > len(pairs) / 2
