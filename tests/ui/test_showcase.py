@@ -77,7 +77,8 @@ def test_what_one_shows_everyone_sees_until_it_is_taken_back(house: House, visit
     cards = shelf(second, "showcase").locator(".fb-card")
     expect(cards).to_have_count(1)
     expect(cards).to_contain_text("a cat for everyone")
-    assert cards.locator(".fb-button").all_inner_texts() == [wording.ACTIONS["reuse"], wording.ACTIONS["download"]]
+    shown = [wording.ACTIONS[name] for name in ("reuse", "download", "larger")]
+    assert cards.locator(".fb-button").all_inner_texts() == shown
     expect(cards.get_by_role("button", name=WORDS["favourite"])).to_have_count(0)
     second.press(wording.ACTIONS["reuse"], cards.first)
     expect(second.prompt).to_have_value("a cat for everyone")
