@@ -95,15 +95,15 @@ What people type first, with seed 0: {typed}.
 - It is young: its transformer had fourteen stretches, twenty-five hours in all, on two cores at most. The last
   twenty-five subjects (from the donkey on) it has known for the last stretch only, in which they came three times as
   often as most others, the twenty-five before them (from the girl on) for the last two. Of 30 held-out prompts with
-  the last ones the subject is found in 100 %, of 30 with the first hundred in 93 %, in single frames in 87 and 89 %.
+  the last ones the subject is found in 93 %, of 30 with the first hundred in 93 %, in single frames in 86 and 88 %.
   Scenes are right and motion mostly. Subjects have their colours and mostly their shapes; what has legs or fine parts
   (a cow, a horse, a dragon, a motorcycle) is a pattern of its colours that a person has to guess. Cats, dragons and
   unicorns it has seen six times as often as others, and surfing, eating and riding twice as often as other actions,
   because people type the first two first.
 - The row "typed first" is of "a cat surfing on a rainbow", "a dragon soaring over a cityscape" and "a unicorn eating
-  spaghetti", eight seeds each. These three are not held out: they are 8 % of what the last stretches were shown. This
-  judge takes the soaring dragon for one that goes to the left and often misses the spaghetti, in the clips of the one
-  before too, of which another judge found all right; by eye both are the same.
+  spaghetti", eight seeds each. These three are not held out: they are 8 % of what the last stretches were shown. The
+  spaghetti this judge takes for another dish, where it knows that of the one before in half of the clips; by eye it is
+  a white bowl with something red in it in both.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject faces as its art does unless it goes the other way, and moves at one speed: a world with fewer choices can

@@ -338,7 +338,7 @@ def of_true_renders(clips: int) -> Tally:
 
 def learn_to_judge() -> None:
     """Train the judges that the cache lacks."""
-    for name, module, minutes in (("judge", judge, 9), ("listener", listener, 5)):
+    for name, module, minutes in (("judge", judge, 16), ("listener", listener, 6)):
         if not (CACHE / f"{name}.weights.pt").exists():
             print(f"There is no {name} yet; it learns for {minutes} minutes.", flush=True)
             module.train(minutes)

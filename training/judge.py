@@ -200,7 +200,8 @@ def action_of(track: np.ndarray, aspect: float, thing: str = "") -> str:
         "grows": _sized(size, grown) + _flat(x) + _flat(y),
         "shrinks": _sized(size, grown[::-1]) + _flat(x) + _flat(y),
         "bounces": _misfit(y, world.GROUND - 0.375 * world.hop(t * world.BOUNCES_HZ)) + _flat(x) + _flat(size),
-        "surfs": min(_misfit(x, side * np.minimum(gone - reach, reach)) + _misfit(y, _swelling(t)) for side in (-1, 1))
+        "surfs": min(_misfit(x, side * np.minimum(gone - reach, reach)) for side in (-1, 1))
+        + _misfit(y - y.mean(), _swelling(t) - _swelling(t).mean())  # how high it does so is no matter, as elsewhere
         + _flat(size),
         "dances": _misfit(x - x.mean(), world.DANCES_BY * np.sin(2 * math.pi * world.DANCES_HZ * t))
         + _flat(y)

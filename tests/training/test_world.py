@@ -81,6 +81,16 @@ def test_a_true_track_is_read_as_its_action(action: str) -> None:
         assert judge.same_action(judge.action_of(track, 1.75, scenario.thing), action)
 
 
+@pytest.mark.parametrize("action", ["surfs", "left", "right", "stays"])
+def test_what_is_done_a_little_higher_or_lower_is_the_same(action: str) -> None:
+    rng, noise = Random(3), np.random.default_rng(1)
+    for lower in (-0.1, 0.1):
+        scenario = world.imagine(rng, 25 / 12, 1.75, subject="dragon", scene="city", action=action)
+        x, y, size, _ = scenario.track(np.arange(25) / 12)
+        track = np.stack([x, y + lower, size], 1) + noise.normal(0, 0.01, (25, 3))
+        assert judge.same_action(judge.action_of(track, 1.75), action)
+
+
 @pytest.mark.parametrize("name", SCENES)
 def test_scenes_fill_every_shape_and_vary(name: str) -> None:
     for height, width in ((128, 224), (224, 128), (128, 128)):

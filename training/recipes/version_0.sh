@@ -110,7 +110,7 @@ python -m training.transformer --minutes 100 --worker 0 --workers 2 --warm --gui
 python -m training.transformer --minutes 100 --worker 1 --workers 2 --warm --guided
 wait
 rm -f "$cache"/judge*.pt "$cache"/listener*.pt
-python -m training.judge --minutes 10 &
+python -m training.judge --minutes 16 &
 python -m training.listener --minutes 6
 wait
 python -m training.publish
