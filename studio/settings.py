@@ -117,9 +117,9 @@ class Settings:
 
     @property
     def known_hostnames(self) -> tuple[str, ...] | None:
-        """The names that the page may be opened by, beside addresses in digits; None for any."""
+        """The names that the page may be opened by, in small letters, beside addresses in digits; None for any."""
         is_any = "*" in self.hostnames or (self.host not in _THIS_MACHINE and not self.hostnames)
-        return None if is_any else ("localhost", *self.hostnames)
+        return None if is_any else ("localhost", *(name.lower() for name in self.hostnames))
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:

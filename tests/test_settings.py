@@ -118,7 +118,7 @@ def test_passwords_are_not_printed() -> None:
     ("host", "hostnames", "known"),
     [
         ("", "", ("localhost",)),
-        ("localhost", "a.example", ("localhost", "a.example")),
+        ("localhost", "A.Example", ("localhost", "a.example")),
         ("127.0.0.1", "*", None),
         ("0.0.0.0", "", None),
         ("0.0.0.0", "a.example", ("localhost", "a.example")),
