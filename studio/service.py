@@ -103,7 +103,7 @@ class Studio:
         log.info("clip taken down", extra={"clip": clip.id})
 
     def larger(self, film: str) -> bytes:
-        """The film of that file name, which nobody guesses, scaled up; it is a clip's work, so ask for one at a time."""
+        """The film of that file name, which nobody guesses, scaled up: a clip's work, so ask for one at a time."""
         source = self.clips_dir / self._of_film(film).video
         with tempfile.TemporaryDirectory() as folder:
             write_larger(source, target := Path(folder) / "larger.mp4")
