@@ -17,8 +17,9 @@ from pathlib import Path
 from studio import estimate
 from studio.domain import EVERYONE, Clip, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest, shown
 from studio.downloads import Download, Downloads
-from studio.engine import catalog, checkpoint, memory
-from studio.engine.catalog import BUILT_IN, Advice, Catalog
+from studio.engine import advice, catalog, checkpoint, memory
+from studio.engine.advice import Advice
+from studio.engine.catalog import BUILT_IN, Catalog
 from studio.engine.pipeline import VideoPipeline
 from studio.engine.tuning import AS_IT_IS, Tuning
 from studio.executors import Executor, Readiness
@@ -181,7 +182,7 @@ class Studio:
 
     def advise(self, model: str, prompt: str, has_picture: bool = False) -> Advice:
         """What of the prompt the model does not know, and the nearest that it does."""
-        return catalog.advise(self._catalog.card(model).name, prompt, has_picture)
+        return advice.advise(self._catalog.card(model).name, prompt, has_picture)
 
     def readiness(self) -> Readiness:
         """The executor's, unless the queue itself can't go on."""

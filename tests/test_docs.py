@@ -17,6 +17,7 @@ import yaml
 from studio.deploy import hardware
 from studio.domain import ModelLimits, StudioError, VideoRequest
 from studio.engine import catalog, grid
+from studio.engine.advice import knowledge
 from studio.settings import VARIABLES, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -46,7 +47,7 @@ def test_readme_says_of_pocket_what_was_measured() -> None:
     measured = {row[0]: row[1] for row in table((ROOT / "assets/pocket/evaluation.md").read_text(encoding="utf-8"))}
     for what in ("scene", "subject", "action", "the subject's voice heard"):
         assert measured[what] in said, what
-    assert f" {len(catalog.knowledge().subjects)} subjects" in said
+    assert f" {len(knowledge().subjects)} subjects" in said
 
 
 def table(text: str) -> list[list[str]]:

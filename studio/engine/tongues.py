@@ -6,7 +6,7 @@ What things are called elsewhere comes with the weights, by language; what tells
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 
 PICTURES = "emoji"  # beside the languages
 Tongues = Mapping[str, Mapping[str, str]]
@@ -29,18 +29,23 @@ _SMALL = {
     "tr": "bir ve ile üzerinde içinde",
     "vi": "một con trên trong và dưới",
 }
+# Letters of no script of their own, as in "25º".
+_NO_SCRIPTS = ("LATIN", "MASCULINE", "FEMININE", "MICRO", "MODIFIER", "MATHEMATICAL", "FULLWIDTH")
+# Of a small picture's parts, the one that asks for colours and those that give a colour of skin.
+_SHADES = dict.fromkeys((0xFE0F, *range(0x1F3FB, 0x1F400)))
 # Written without gaps between the words.
 _GAPLESS = ("CJK", "HIRAGANA", "KATAKANA", "THAI")
 
 
 def in_english(
-    prompt: str, words: Sequence[str], is_known: Callable[[str], bool], tongues: Tongues
+    prompt: str, words: Sequence[str], is_known: Callable[[str], bool], tongues: Tongues, english: Container[str]
 ) -> dict[str, str] | None:
     """Each part of the prompt that is known by another name, and that name; None where all may well be English.
 
-    `words` are the prompt's; `tongues` are languages with their words' English names.
+    `words` are the prompt's; `tongues` are languages with their words' English names. Words that are `english` too
+    say little of another language: "fly", "golf".
     """
-    found = {sign: name for sign, name in tongues.get(PICTURES, {}).items() if sign in prompt}
+    found = _pictured(prompt, tongues.get(PICTURES, {}))
     others = [word for word in prompt.lower().split() if not word.isascii() and _is_of_another_script(word)]
     if others:
         named = {own: name for tongue in tongues.values() for own, name in tongue.items()}
@@ -48,16 +53,27 @@ def in_english(
             found |= _within(word.strip(".,!?;:\"'()。、！？"), named)
     latin = [word for word in words if not _is_of_another_script(word)]
     unknown = [word for word in latin if not is_known(word)]
-    tongue = _tongue(unknown, tongues) if 2 * len(unknown) > len(latin) else None
+    tongue = _tongue(unknown, tongues, english) if 2 * len(unknown) > len(latin) else None
     if tongue:
         found |= {word: tongues[tongue][word] for word in unknown if word in tongues[tongue]}
     return found if found or others or tongue else None
 
 
-def _tongue(words: Sequence[str], tongues: Tongues) -> str | None:
+def _pictured(prompt: str, signs: Mapping[str, str]) -> dict[str, str]:
+    """The longest first: a cook's sign has that of a man in it."""
+    found, rest = {}, prompt.translate(_SHADES)
+    for sign in sorted(signs, key=len, reverse=True):
+        if sign in rest:
+            found[sign], rest = signs[sign], rest.replace(sign, " ")
+    return found
+
+
+def _tongue(words: Sequence[str], tongues: Tongues, english: Container[str]) -> str | None:
     """The language with most of these words: the name of one thing at least, or two of its small words."""
     having = {
-        tongue: sum(2 if word in named else word in _SMALL.get(tongue, "").split() for word in words)
+        tongue: sum(
+            2 - (word in english) if word in named else word in _SMALL.get(tongue, "").split() for word in words
+        )
         for tongue, named in tongues.items()
     }
     best = max(having, key=lambda name: having[name], default=None)
@@ -79,7 +95,7 @@ def _within(word: str, named: Mapping[str, str]) -> dict[str, str]:
 
 
 def _is_of_another_script(word: str) -> bool:
-    return any(letter.isalpha() and _script(letter) != "LATIN" for letter in word)
+    return any(letter.isalpha() and _script(letter) not in _NO_SCRIPTS for letter in word)
 
 
 def _script(text: str) -> str:

@@ -7,9 +7,6 @@ import pytest
 from studio.domain import StudioError, VideoRequest
 from studio.engine import catalog, grid
 
-# A word that Pocket does not know, near to one that it does.
-UNLEARNED = next(word for word, name in catalog.knowledge().near.items() if name == "dog" and not word.endswith("s"))
-
 
 def test_every_row_makes_its_own_defaults() -> None:
     for card in catalog.BUILT_IN.models():
@@ -52,50 +49,3 @@ def test_a_model_that_was_not_fetched_is_told_with_the_way_to_fetch_it() -> None
 def test_an_unknown_model_is_named_beside_the_known() -> None:
     with pytest.raises(StudioError, match=r"'nonsense'.*pocket"):
         catalog.BUILT_IN.card("nonsense")
-
-
-@pytest.mark.parametrize(
-    "prompt", ["a cat in the snow", "An elephant, spinning, under the stars!", "two dogs at sea", ""]
-)
-def test_known_prompts_need_no_advice(prompt: str) -> None:
-    assert catalog.advise("pocket", prompt).sentence == ""
-
-
-def test_unknown_words_are_named_with_the_nearest_known() -> None:
-    advice = catalog.advise("pocket", f"a {UNLEARNED} near the ocean eats ramen")
-    assert UNLEARNED in advice.unknown
-    assert "dog" in advice.suggestions
-    assert f"“{UNLEARNED}”" in advice.sentence
-    assert "dog" in advice.sentence
-
-
-def test_words_of_the_camera_are_known_with_a_picture_alone() -> None:
-    words = "the camera pans to the left"
-    for said in (words, "nothing moves", "a landscape", "a photograph"):
-        assert catalog.advise("pocket", said, has_picture=True).sentence == ""
-    assert catalog.advise("pocket", f"a cat, {words}").unknown == ("camera", "pans")
-
-
-def test_an_article_is_nothing_to_be_known() -> None:
-    assert "an" not in catalog.advise("pocket", "a cat pan right").suggestions
-
-
-def test_a_prompt_without_a_known_subject_gets_ideas() -> None:
-    advice = catalog.advise("pocket", "the meaning of life")
-    assert not advice.has_subject
-    assert set(advice.suggestions) & set(catalog.knowledge().subjects)
-
-
-def test_a_picture_is_a_subject() -> None:
-    assert not catalog.advise("pocket", "in the snow").has_subject
-    assert catalog.advise("pocket", "in the snow", has_picture=True).sentence == ""
-    assert UNLEARNED in catalog.advise("pocket", f"a {UNLEARNED}", has_picture=True).unknown
-
-
-def test_misspelt_words_are_guessed() -> None:
-    assert "elephant" in catalog.advise("pocket", "an elefant in the snow").suggestions
-
-
-@pytest.mark.parametrize("prompt", ["\u202e\u200b", "<script>alert(1)</script>", "💥" * 500, "a" * 100_000])
-def test_hostile_prompts_get_an_answer(prompt: str) -> None:
-    assert isinstance(catalog.advise("pocket", prompt).sentence, str)

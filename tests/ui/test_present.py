@@ -27,6 +27,7 @@ from studio.domain import (
     WasStopped,
 )
 from studio.engine import catalog
+from studio.engine.advice import advise
 from studio.service import Download
 from studio.ui import present, wording
 
@@ -188,8 +189,8 @@ def test_every_phase_has_its_words() -> None:
 
 
 def test_pocket_knows_every_example_prompt() -> None:
-    assert {catalog.advise("pocket", example).sentence for example in wording.EXAMPLES} == {""}
-    assert {catalog.advise("pocket", one, has_picture=True).sentence for one in wording.PICTURE_EXAMPLES} == {""}
+    assert {advise("pocket", example).sentence for example in wording.EXAMPLES} == {""}
+    assert {advise("pocket", one, has_picture=True).sentence for one in wording.PICTURE_EXAMPLES} == {""}
 
 
 def test_a_model_says_what_it_lacks_and_whether_it_can_be_used_here() -> None:
