@@ -20,6 +20,7 @@ from studio.downloads import Download, Downloads
 from studio.engine import advice, catalog, checkpoint, memory
 from studio.engine.advice import Advice
 from studio.engine.catalog import BUILT_IN, Catalog
+from studio.engine.grid import longest_extension_s
 from studio.engine.pipeline import VideoPipeline
 from studio.engine.tuning import AS_IT_IS, Tuning
 from studio.executors import Executor, Readiness
@@ -36,7 +37,7 @@ from studio.store.files import is_id
 from studio.store.library import Library
 from studio.visits import OVER, Outlook, Visit
 
-__all__ = ["OVER", "Download", "Outlook", "Studio", "Visit", "larger_size"]
+__all__ = ["OVER", "Download", "Outlook", "Studio", "Visit", "larger_size", "longest_extension_s"]
 
 log = logging.getLogger(__name__)
 

@@ -338,6 +338,9 @@ def _check_extension(request: VideoRequest, clip: Clip, card: ModelCard) -> None
         raise StudioError(
             f"An extension keeps the clip's aspect ratio, {clip.request.aspect_ratio}; not {request.aspect_ratio}."
         )
+    most_s = grid.longest_extension_s(card)
+    if request.seconds > most_s:
+        raise StudioError(f"{card.title} makes a clip {most_s:g} s longer at once at most; not {request.seconds:g} s.")
     length_s = clip.made.num_frames / clip.made.frame_rate
     if length_s + request.seconds > card.limits.max_clip_seconds:
         raise StudioError(

@@ -37,6 +37,8 @@ def card_of(source: str) -> ModelCard:
             f"`hf download {source}` fetches a hub's model."
         )
     kin = _kin(source, _read(index))
+    if kin.family == "wan":
+        kin = _wan(kin, source, index)
     name = re.sub(r"[^a-z0-9.]+", "-", Path(source).name.lower()).strip("-")
     card = replace(kin, name=name, title=Path(source).name, licence="see its own card", source=source)
     card = replace(card, **_sizes(kin, index))
@@ -160,6 +162,22 @@ def _kin(source: str, index: dict[str, Any]) -> ModelCard:
         classes = ", ".join(name for name in KIN if " " not in name)
         raise StudioError(f"MODELS names {source}, a {kind}; Flipbook knows {classes}.")
     return KIN[kind]
+
+
+def _wan(kin: ModelCard, source: str, index: Path) -> ModelCard:
+    """What Wan's folders of one class differ in: an image encoder, places for two pictures, two experts in turn."""
+    file = index.parent / "transformer" / "config.json"
+    config, has_experts = _read(file) if file.is_file() else {}, _read(index).get("boundary_ratio")
+    if config.get("pos_embed_seq_len"):
+        raise StudioError(f"MODELS names {source}, which wants a first and a last picture at once; Flipbook can't yet.")
+    if config.get("image_dim"):
+        kin = replace(kin, can_end_with_picture=False)
+    if has_experts:  # as their makers call them: the cards of Wan 2.2 T2V and I2V A14B
+        from_words = kin.pipeline == "WanPipeline"
+        second = {"guidance_scale_2": 3.0} if from_words else {}
+        guidance = 4.0 if from_words else 3.5
+        kin = replace(kin, default_steps=40, default_guidance=guidance, arguments=kin.arguments | second)
+    return kin
 
 
 def _changed(card: ModelCard, ours: dict[str, Any], source: str) -> ModelCard:

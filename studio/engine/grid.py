@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from studio.domain import Grid, StudioError
+import math
+
+from studio.domain import Grid, ModelCard, StudioError
 
 # diffusers' LTX-2 pipelines take multiples of 32 only; where the ratio falls between, a border is cut off.
 POCKET = Grid(
@@ -38,6 +40,12 @@ def num_frames(grid: Grid, seconds: float) -> int:
     """The number of frames nearest to `seconds` that the autoencoder can make: whole latents after the first frame."""
     step = grid.temporal_ratio * grid.latents_step
     return step * max(1, round((seconds * grid.frame_rate - 1) / step)) + 1
+
+
+def longest_extension_s(card: ModelCard) -> float:
+    """How much longer the model makes a clip at once, by half seconds: what it looks back on counts as made too."""
+    back_s = (card.grid.overlap_frames - 1) / card.grid.frame_rate
+    return max(card.limits.min_seconds, math.floor(2 * (card.limits.max_seconds - back_s)) / 2)
 
 
 def whole_frames(grid: Grid, count: int) -> int:

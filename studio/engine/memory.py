@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from studio.domain import ModelCard, StudioError
-from studio.engine.device import Memory, Mode, Plan
+from studio.engine.device import Memory, Mode, Plan, free_memory
 from studio.engine.rows import GB
 
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -115,19 +115,38 @@ def settle(pipe: Any, plan: Plan) -> None:
 
     if plan.mode == "fp8":
         stored, computed = torch.float8_e4m3fn, getattr(torch, plan.dtype)
-        pipe.transformer.enable_layerwise_casting(storage_dtype=stored, compute_dtype=computed)
+        for expert in experts(pipe):
+            expert.enable_layerwise_casting(storage_dtype=stored, compute_dtype=computed)
     if plan.mode == "full":
         pipe.to(plan.device)
     if plan.mode == "group":
-        # The small parts stay: an autoencoder in tiles would go to and fro for each of them.
-        stays = [name for name in pipe.components if "vae" in name or name == "vocoder"]
-        streams = {"use_stream": True} if plan.device == "cuda" else {}
+        # The small parts stay: an autoencoder in tiles would go to and fro for each of them, and of an image encoder's
+        # last attention torch takes the weights without a call that could bring them.
+        stays = [name for name in pipe.components if "vae" in name or name in ("vocoder", "image_encoder")]
+        streams = {"use_stream": True, "low_cpu_mem_usage": not _may_pin(pipe)} if plan.device == "cuda" else {}
         pipe.enable_group_offload(
             torch.device(plan.device), offload_type="leaf_level", exclude_modules=stays, **streams
         )
     offload(pipe, plan)
     if plan.is_tiled:
         pipe.vae.enable_tiling()
+
+
+def _may_pin(pipe: Any) -> bool:
+    """Whether main memory has room for weights that the card may fetch by itself, which is quicker.
+
+    torch rounds each such block up to a power of two, so all of them take up to twice what they are.
+    """
+    weights = [
+        weight for part in pipe.components.values() if hasattr(part, "parameters") for weight in part.parameters()
+    ]
+    return free_memory("cpu").host_bytes > 2 * sum(weight.numel() * weight.element_size() for weight in weights)
+
+
+def experts(pipe: Any) -> list[Any]:
+    """What denoises: one transformer, or Wan's two that take turns."""
+    both = (getattr(pipe, name, None) for name in ("transformer", "transformer_2"))
+    return [one for one in both if one is not None]
 
 
 def offload(pipe: Any, plan: Plan) -> None:
@@ -147,7 +166,11 @@ def quantisation(plan: Plan) -> dict[str, Any]:
     except ImportError as error:
         raise StudioError(NO_TORCHAO) from error
     kind = diffusers.TorchAoConfig(Int8WeightOnlyConfig(version=2))
-    return {"quantization_config": diffusers.PipelineQuantizationConfig(quant_mapping={"transformer": kind})}
+    return {
+        "quantization_config": diffusers.PipelineQuantizationConfig(
+            quant_mapping={"transformer": kind, "transformer_2": kind}
+        )
+    }
 
 
 NO_ROOM = "The memory of this machine is too small for this clip; please try a shorter or smaller one."

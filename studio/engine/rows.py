@@ -63,6 +63,20 @@ _LTX_GRID = Grid(
     temporal_ratio=8,
     overlap_frames=25,
 )
+# LTX-2's, from diffusers' `pipelines/ltx2/utils.py`.
+_LTX_UNWANTED = (
+    "blurry, out of focus, overexposed, underexposed, low contrast, washed out colors, excessive noise, "
+    "grainy texture, poor lighting, flickering, motion blur, distorted proportions, unnatural skin tones, "
+    "deformed facial features, asymmetrical face, missing facial features, extra limbs, disfigured hands, "
+    "wrong hand count, artifacts around text, inconsistent perspective, camera shake, incorrect depth of "
+    "field, background too sharp, background clutter, distracting reflections, harsh shadows, inconsistent "
+    "lighting direction, color banding, cartoonish rendering, 3D CGI look, unrealistic materials, uncanny "
+    "valley effect, incorrect ethnicity, wrong gender, exaggerated expressions, wrong gaze direction, "
+    "mismatched lip sync, silent or muted audio, distorted voice, robotic voice, echo, background noise, "
+    "off-sync audio, incorrect dialogue, added dialogue, repetitive speech, jittery movement, awkward "
+    "pauses, incorrect timing, unnatural transitions, inconsistent framing, tilted camera, flat lighting, "
+    "inconsistent tone, cinematic oversaturation, stylized filters, or AI artifacts."
+)
 LTX = ModelCard(
     name="ltx-2.3",
     title="LTX-2.3",
@@ -81,6 +95,7 @@ LTX = ModelCard(
     memory_bytes=78 * GB,
     transformer_bytes=44 * GB,
     encoder_bytes=24 * GB,
+    arguments={"negative_prompt": _LTX_UNWANTED},
 )
 # The eight steps that it was distilled to, from the makers' ltx-pipelines; no guidance, so no negative prompts.
 LTX_DISTILLED = replace(
@@ -113,6 +128,12 @@ _WAN_720P = Grid(
     spatial_ratio=16,
     temporal_ratio=4,
 )
+# What Wan's makers put where somebody has no negative prompt; their code and all of their examples have it.
+_WAN_UNWANTED = (
+    "色调艳丽，过曝，静态，细节模糊不清，字幕，风格，作品，画作，画面，静止，整体发灰，最差质量，低质量，JPEG压缩残留，"
+    "丑陋的，残缺的，多余的手指，画得不好的手部，画得不好的脸部，畸形的，毁容的，形态畸形的肢体，手指融合，静止不动的画面，"
+    "杂乱的背景，三条腿，背景人很多，倒着走"
+)
 WAN_21 = ModelCard(
     name="wan-2.1-1.3b",
     title="Wan 2.1 1.3B",
@@ -132,6 +153,7 @@ WAN_21 = ModelCard(
     memory_bytes=20 * GB,
     transformer_bytes=3 * GB,
     encoder_bytes=11 * GB,
+    arguments={"negative_prompt": _WAN_UNWANTED},
 )
 # An extension goes on from the last frame alone: these two know no clip, only pictures.
 WAN_22 = replace(
@@ -178,6 +200,7 @@ WAN_VACE = replace(
     transformer_bytes=4 * GB,
 )
 
+# Of each pass 13 GB are the mask of all its tokens with all others, which diffusers makes in full.
 _HUNYUAN_GRID = Grid(
     sizes={"16:9": (848, 480), "9:16": (480, 848), "1:1": (640, 640), "4:3": (704, 528), "3:4": (528, 704)},
     frame_rate=24.0,
@@ -201,7 +224,7 @@ HUNYUAN_15 = ModelCard(
     family="hunyuan15",
     pipeline="HunyuanVideo15Pipeline",
     source="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
-    memory_bytes=42 * GB,
+    memory_bytes=55 * GB,
     transformer_bytes=17 * GB,
     encoder_bytes=16 * GB,
 )
@@ -215,7 +238,7 @@ HUNYUAN_FROM_PICTURES = replace(
     can_extend=True,
     pipeline="HunyuanVideo15ImageToVideoPipeline",
     source="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v",
-    memory_bytes=43 * GB,
+    memory_bytes=56 * GB,
 )
 _KANDINSKY_GRID = Grid(
     sizes={"16:9": (864, 480), "9:16": (480, 864), "1:1": (640, 640), "4:3": (704, 528), "3:4": (528, 704)},
@@ -281,7 +304,8 @@ COG_FROM_PICTURES = replace(
     name="cogvideox-5b-i2v",
     title="CogVideoX 5B from pictures",
     licence="CogVideoX License",
-    description="Silent clips from a first picture, at 8 frames a second; goes on from a clip's last frame.",
+    description="Silent clips of 6 s from a first picture, at 8 frames a second; goes on from a clip's last frame.",
+    limits=_limits(_COG_GRID, 6.0, min_seconds=6.0),  # at other lengths diffusers gives it places that it never learnt
     can_begin_with_picture=True,
     must_begin_with_picture=True,
     can_extend=True,
@@ -301,14 +325,13 @@ SKYREELS = ModelCard(
     name="skyreels-v2-df-1.3b",
     title="SkyReels V2 DF 1.3B",
     licence="Skywork Community License",
-    description="Silent clips from words, a first and a last picture, or a clip to go on from, again and again.",
+    description="Silent clips from words, a first picture, or a clip to go on from, again and again.",
     limits=_limits(_SKY_GRID, 4.0),
     grid=_SKY_GRID,
     default_seconds=4.0,
     default_steps=30,
     default_guidance=6.0,
     has_sound=False,
-    can_end_with_picture=True,
     family="skyreels",
     pipeline="SkyReelsV2DiffusionForcingPipeline",
     source="Skywork/SkyReels-V2-DF-1.3B-540P-Diffusers",
@@ -335,5 +358,6 @@ KIN: dict[str, ModelCard] = {
     "Kandinsky6TI2VAPipeline with PiflowScheduler": KANDINSKY_DISTILLED,
     "CogVideoXPipeline": COGVIDEOX,
     "CogVideoXImageToVideoPipeline": COG_FROM_PICTURES,
-    "SkyReelsV2DiffusionForcingPipeline": SKYREELS,
+    # Its makers say that the 1.3B is too small to meet a last picture, and that the 14B isn't.
+    "SkyReelsV2DiffusionForcingPipeline": replace(SKYREELS, can_end_with_picture=True),
 }

@@ -27,7 +27,7 @@ from studio.domain import (
     VideoRequest,
     WasStopped,
 )
-from studio.service import Download, larger_size
+from studio.service import Download, larger_size, longest_extension_s
 from studio.ui import wording
 
 View = dict[str, Any]
@@ -170,8 +170,8 @@ def extensions(cards: tuple[ModelCard, ...]) -> dict[str, View]:
     return {
         card.name: {
             "shortest": card.limits.min_seconds,
-            "longest": card.limits.max_seconds,
-            "usual": card.default_seconds,
+            "longest": longest_extension_s(card),
+            "usual": min(card.default_seconds, longest_extension_s(card)),
             "longestPrompt": card.limits.max_prompt_chars,
         }
         if card.can_extend

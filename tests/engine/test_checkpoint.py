@@ -33,6 +33,23 @@ def test_the_class_decides_the_family(tmp_path: Path) -> None:
     assert card.memory_bytes == 0, "next to no weights"
 
 
+def test_wans_folders_of_one_class_are_told_apart(tmp_path: Path) -> None:
+    def wan(name: str, config: dict[str, Any], **index: Any) -> str:
+        (tmp_path / name).mkdir()
+        made = Path(folder(tmp_path / name, **index))
+        (made / "transformer").mkdir()
+        (made / "transformer" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+        return str(made)
+
+    from_pictures, from_words = {"_class_name": "WanImageToVideoPipeline"}, {"_class_name": "WanPipeline"}
+    assert not card_of(wan("2.1", {"image_dim": 1280}, **from_pictures)).can_end_with_picture
+    assert card_of(wan("2.2", {}, boundary_ratio=0.9, **from_pictures)).can_end_with_picture
+    card = card_of(wan("experts", {}, boundary_ratio=0.875, **from_words))
+    assert (card.default_steps, card.default_guidance, card.arguments["guidance_scale_2"]) == (40, 4.0, 3.0)
+    with pytest.raises(StudioError, match="wants a first and a last picture at once"):
+        card_of(wan("both", {"image_dim": 1280, "pos_embed_seq_len": 514}, **from_pictures))
+
+
 def test_a_folder_may_say_more_of_itself(tmp_path: Path) -> None:
     ours = {"licence": "MIT", "default_steps": 4, "limits": {"max_steps": 8}, "grid": {"sizes": {"1:1": [64, 64]}}}
     card = card_of(folder(tmp_path, ours, _class_name="WanPipeline"))

@@ -249,6 +249,34 @@ def test_given_pictures_stand_in_the_preview_of_wan(folders: dict[str, Path]) ->
     assert torch.equal(shown[:, :, 1:], wan.unpack(pipe, shot, noise)[:, :, 1:])
 
 
+def said(pipeline: VideoPipeline, **changes: Any) -> list[str]:
+    """What the pipeline reads for this clip, with a picture where it can't do without."""
+    read: list[str] = []
+    pipe, (card,) = pipeline._pipe, pipeline.catalog.models()
+    encode = pipe.encode_prompt
+    pipe.encode_prompt = lambda *given, **named: (read.append(named["negative_prompt"]), encode(*given, **named))[1]
+    pipeline.denoise(request(pipeline, guidance_scale=3.0, **changes), lambda _: None, go_on)
+    assert card.has_negative_prompt
+    return read
+
+
+def test_who_has_no_negative_prompt_gets_the_makers(folders: dict[str, Path]) -> None:
+    unwanted = {"negative_prompt": "ugly, says who made it"}
+    pipeline = opened(folders, "tiny-wan-2.1", arguments=CHECKPOINTS["tiny-wan-2.1"].arguments | unwanted)
+    assert said(pipeline) == ["ugly, says who made it"]
+    assert said(pipeline, negative_prompt="blue") == ["blue"]
+    for card in (rows.LTX, rows.WAN_21, rows.WAN_22, rows.WAN_VACE):
+        assert card.arguments["negative_prompt"]
+
+
+@pytest.mark.parametrize(("given", "shift"), [({}, 8.0), ({"picture": RED}, 5.0)])
+def test_skyreels_noise_goes_by_its_makers_shift(folders: dict[str, Path], given: dict[str, Any], shift: float) -> None:
+    pipeline = opened(folders, "tiny-skyreels-df")
+    pipeline._pipe.scheduler.register_to_config(flow_shift=1.0)  # as the real checkpoint has it
+    pipeline.denoise(request(pipeline), lambda _: None, go_on, **given)
+    assert {copy.config["flow_shift"] for copy in pipeline._pipe.scheduler.copies} == {shift}
+
+
 def test_families_with_sound_can_be_heard() -> None:
     assert {ltx2.hear, kandinsky6.hear}
     for card in rows.ROWS:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from studio.domain import ASPECT_RATIOS, ModelLimits, StudioError
-from studio.engine import grid
+from studio.domain import ASPECT_RATIOS, ModelCard, ModelLimits, StudioError
+from studio.engine import grid, rows
 
 
 @pytest.mark.parametrize("ratio", ASPECT_RATIOS)
@@ -38,3 +38,12 @@ def test_whole_frames_round_down(count: int) -> None:
     whole = grid.whole_frames(grid.POCKET, count)
     assert whole % 4 == 1
     assert count - 4 < whole <= count
+
+
+@pytest.mark.parametrize("card", rows.ROWS, ids=lambda card: card.name)
+def test_an_extension_is_no_longer_than_what_the_model_learnt(card: ModelCard) -> None:
+    """With what it looks back on; and there is a length that it makes at all."""
+    most_s = grid.longest_extension_s(card)
+    assert card.limits.min_seconds <= most_s <= card.limits.max_seconds
+    denoised = card.grid.overlap_frames + grid.num_frames(card.grid, most_s) - 1
+    assert denoised <= grid.num_frames(card.grid, card.limits.max_seconds)

@@ -219,7 +219,7 @@ def test_the_last_picture_goes_into_the_request_fitted_as_the_first() -> None:
 
 def test_each_model_says_how_far_it_extends_or_that_it_cannot() -> None:
     told = present.extensions(catalog.BUILT_IN.models())
-    assert told["pocket"] == {"shortest": 1.0, "longest": 3.0, "usual": 2.0, "longestPrompt": 1000}
+    assert told["pocket"] == {"shortest": 1.0, "longest": 2.0, "usual": 2.0, "longestPrompt": 1000}
     assert told["wan-2.1-1.3b"] == {"cannot": "Wan 2.1 1.3B can't extend a clip."}
 
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def load(card: ModelCard, source: str | Path, plan: Plan, **formats: str) -> Any:
+def load(card: ModelCard, source: str | Path, plan: Plan, parts: dict[str, Any] | None = None, **formats: str) -> Any:
     """The card's pipeline from a folder of safetensors, or the hub's cache, with its scheduler watched.
 
-    `formats` are the components that want another number format than the plan's, by torch's names. StudioError for
-    files that can't be read.
+    `formats` are the components that want another number format than the plan's, by torch's names; `parts` those that
+    are here already. StudioError for files that can't be read.
     """
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     import diffusers  # these take seconds to import, so they wait until a model is wanted
@@ -48,15 +48,22 @@ def load(card: ModelCard, source: str | Path, plan: Plan, **formats: str) -> Any
         warnings.simplefilter("ignore")
         kind = getattr(diffusers, card.pipeline)
         try:
-            pipe = kind.from_pretrained(source, torch_dtype=wanted, local_files_only=True, **memory.quantisation(plan))
+            pipe = kind.from_pretrained(
+                source, torch_dtype=wanted, local_files_only=True, **memory.quantisation(plan), **parts or {}
+            )
         except (OSError, ValueError) as error:
-            log.warning("model not read", extra={"model": card.name}, exc_info=error)
-            raise StudioError(f"The files of {card.title} are missing or damaged on this machine.") from error
+            raise damaged(card, error) from error
     memory.settle(pipe, plan)
     pipe.set_progress_bar_config(disable=True)
     schedule.watch(pipe.scheduler)
     ReadPrompts().attend(pipe)
     return pipe
+
+
+def damaged(card: ModelCard, error: Exception) -> StudioError:
+    """What is said of files that can't be read, for `error`, which the log gets."""
+    log.warning("model not read", extra={"model": card.name}, exc_info=error)
+    return StudioError(f"The files of {card.title} are missing or damaged on this machine.")
 
 
 def as_class(pipe: Any, name: str) -> Any:
@@ -108,7 +115,7 @@ def run(pipe: Any, on_step: OnStep, shown: Callable[[Tensor], Tensor] = lambda c
 
 
 def asked(shot: Shot) -> dict[str, Any]:
-    """The arguments that every family's call has."""
+    """The arguments that every family's call has. The card's may hold the negative prompt of who has none."""
     request, (width, height) = shot.request, shot.canvas
     return {
         "prompt": request.prompt,
@@ -119,6 +126,7 @@ def asked(shot: Shot) -> dict[str, Any]:
         "num_inference_steps": request.num_inference_steps,
         "guidance_scale": request.guidance_scale,
         **shot.card.arguments,
+        **({"negative_prompt": request.negative_prompt} if request.negative_prompt else {}),
     }
 
 

@@ -21,7 +21,21 @@ if TYPE_CHECKING:
 
 
 def load(card: ModelCard, source: str | Path, plan: Plan) -> Any:
-    return diffusion.load(card, source, plan)
+    """Only text is read, so the words' part of its processor will do: that of films wants torchvision."""
+    from transformers import AutoTokenizer, ProcessorMixin  # slow to import, so they wait until a model is wanted
+
+    class Words(ProcessorMixin):
+        def __init__(self, tokenizer: Any):
+            super().__init__(tokenizer)
+
+        def __call__(self, text: list[str], images: None = None, videos: None = None, **wanted: Any) -> Any:
+            return self.tokenizer(text, **wanted)
+
+    try:
+        words = AutoTokenizer.from_pretrained(source, subfolder="tokenizer", local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise diffusion.damaged(card, error) from error
+    return diffusion.load(card, source, plan, {"tokenizer": Words(words)}, vocoder="float32")
 
 
 def denoise(pipe: Any, shot: Shot, generator: Any, on_step: OnStep) -> tuple[Tensor, Tensor | None]:

@@ -18,6 +18,8 @@ from studio.engine.families import OnStep, Shot, diffusion, wan
 if TYPE_CHECKING:
     from torch import Tensor
 
+# From diffusers' documentation of each of the pipelines: 8 for words and for films, 5 for pictures.
+FLOW_SHIFT, FLOW_SHIFT_FROM_PICTURES = 8.0, 5.0
 _CLASS = "SkyReelsV2DiffusionForcing{}Pipeline"
 
 
@@ -28,6 +30,8 @@ def load(card: ModelCard, source: str | Path, plan: Plan) -> Any:
 def denoise(pipe: Any, shot: Shot, generator: Any, on_step: OnStep) -> tuple[Tensor, None]:
     arguments = diffusion.asked(shot) | {"generator": generator}
     task, given = _task(shot)
+    # The checkpoint says 1, which its makers never use; of each call's copies every one has it.
+    pipe.scheduler.register_to_config(flow_shift=FLOW_SHIFT if task != "ImageToVideo" else FLOW_SHIFT_FROM_PICTURES)
     runs = diffusion.as_class(pipe, _CLASS.format(task))
     copies = pipe.scheduler.copies
 
