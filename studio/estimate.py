@@ -55,7 +55,7 @@ def expected(request: VideoRequest, shapes: Grid, runs: Sequence[Run]) -> Estima
     spent_s = expected_s(request, shapes, runs)
     if spent_s is None:
         return None
-    seconds = _made_s(spent_s)
+    seconds, runs = _made_s(spent_s), _of_shapes(shapes, runs)
     ours = _size(Run.of(request, {}), shapes, bool(request.extends))
     peaks = [(_size(run, shapes), float(run.peak_memory_bytes)) for run in runs if run.peak_memory_bytes]
     # Energy is metered once the model is loaded; that of a run that went on from latents is also of the time before.
@@ -72,6 +72,9 @@ def expected(request: VideoRequest, shapes: Grid, runs: Sequence[Run]) -> Estima
 def expected_s(request: VideoRequest, shapes: Grid, runs: Sequence[Run]) -> dict[Phase, float] | None:
     """Seconds that each phase of this request will take; None while there is a phase that no past run went through."""
     ours = Run.of(request, {})
+    runs = _of_shapes(shapes, runs)
+    if ours.aspect_ratio not in shapes.sizes:
+        return None
     found: dict[Phase, float] = {}
     for phase in PHASES:
         # A run that went on from kept latents says nothing of the phases before.
@@ -96,6 +99,11 @@ def remaining_s(request: VideoRequest, shapes: Grid, runs: Sequence[Run], pace: 
         whole_s = pace.stepped_s / pace.step * pace.total
     later = PHASES[PHASES.index(pace.phase) + 1 :]
     return max(0.0, whole_s - pace.in_phase_s) + sum(spent_s[phase] for phase in later)
+
+
+def _of_shapes(shapes: Grid, runs: Sequence[Run]) -> list[Run]:
+    """A model that was brought along may have had other shapes before."""
+    return [run for run in runs if run.aspect_ratio in shapes.sizes]
 
 
 def _is_whole(run: Run) -> bool:

@@ -211,6 +211,15 @@ class Studio:
         """The only folder that a browser may be served from."""
         return self._library.files.clips
 
+    @property
+    def uploads_dir(self) -> Path:
+        """Where the page's server may put what is sent to it; emptied at each start, and of what is a day old."""
+        return self._library.files.uploads
+
+    def has_room(self) -> bool:
+        """Whether there is as much free disk as a new clip wants."""
+        return self._library.files.free_bytes() >= self.settings.min_free_disk_bytes
+
     def health(self) -> Health:
         """How the studio is; names no visitor, no prompt and no path."""
         unfinished = self._queue.unfinished()

@@ -75,6 +75,13 @@ def test_the_same_again_takes_as_long_loading_left_out() -> None:
     assert (found.seconds, found.runs) == (pytest.approx(27.0), 1)
 
 
+def test_a_shape_that_the_model_has_no_more_says_nothing() -> None:
+    gone = replace(RUN, aspect_ratio="5:4", spent_s={phase: 9 * s for phase, s in SPENT.items()})
+    assert expected(REQUEST, grid.POCKET, [gone]) is None
+    assert expected(REQUEST, grid.POCKET, [gone, RUN]) == expected(REQUEST, grid.POCKET, [RUN])
+    assert remaining_s(replace(REQUEST, aspect_ratio="5:4"), grid.POCKET, [RUN], None) is None
+
+
 def test_one_slow_run_among_others_is_forgiven() -> None:
     slow = replace(RUN, spent_s={phase: 100 * s for phase, s in SPENT.items()})
     assert remaining_s(REQUEST, grid.POCKET, [RUN, slow, RUN], None) == pytest.approx(27.0, rel=0.05)

@@ -6,6 +6,7 @@ Knows nothing of pictures and of clips but that picture.py and provenance.py rea
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,7 +21,10 @@ from studio.media.provenance import read_recipe
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED = 3
 # Each reader may take its share of memory, so a crowd of them must not run at once.
-AT_ONCE = 2
+AT_ONCE, WAIT_S = 2, 20.0
+# numpy's library would start a thread for each of the machine's processors, of 41 MB of addresses each: on 48 of them
+# nothing of the bound on memory would be left.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 _turns = BoundedSemaphore(AT_ONCE)
 
 
@@ -28,7 +32,7 @@ _turns = BoundedSemaphore(AT_ONCE)
 class Bounds:
     """What reading one file may take: 49 megapixels of 16-bit grey, the hungriest tried, took 1.3 GB."""
 
-    seconds: float = 60.0
+    seconds: float = 30.0
     memory_bytes: int = 2_000_000_000
 
 
@@ -46,13 +50,18 @@ def recipe_apart(path: str | Path, bounds: Bounds | None = None) -> dict[str, An
 
 def _apart(what: str, path: str | Path, bounds: Bounds, *values: int) -> bytes:
     asked = [sys.executable, "-m", __name__, what, str(Path(path).resolve()), *map(str, (bounds.memory_bytes, *values))]
+    if not _turns.acquire(timeout=WAIT_S):
+        raise StudioError("Many files are being read here just now; please try again in a moment.")
     try:
-        with _turns:
-            done = subprocess.run(asked, cwd=ROOT, capture_output=True, timeout=bounds.seconds, check=False)
+        done = subprocess.run(
+            asked, cwd=ROOT, env=os.environ | ONE_THREAD, capture_output=True, timeout=bounds.seconds, check=False
+        )
     except subprocess.TimeoutExpired as error:
         raise StudioError(
             f"Reading a {what} may take {bounds.seconds:g} s at most; this one took longer. A smaller one may work."
         ) from error
+    finally:
+        _turns.release()
     if done.returncode == REFUSED:
         raise StudioError(done.stdout.decode("utf-8", "replace"))
     if done.returncode != 0:

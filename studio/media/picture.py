@@ -18,6 +18,8 @@ from studio.domain import Fit, StudioError
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 30_000_000
+# Each scan goes over the whole picture once more; cameras and programs write ten or fewer.
+JPEG, SCAN, MAX_SCANS = b"\xff\xd8", b"\xff\xda", 200
 MAX_KEPT_SIDE_PX = 2048
 SRGB = ImageCms.createProfile("sRGB")
 # Pillow's own limits are higher than ours: the error from 179 megapixels on, the warning from 89.
@@ -34,6 +36,9 @@ def read_picture(source: str | Path | bytes, max_pixels: int = MAX_PIXELS, max_b
     if not data:
         raise StudioError("The picture file is empty (0 bytes).")
     _check_bytes(len(data), max_bytes)
+    scans = data.count(SCAN) if data.startswith(JPEG) else 0
+    if scans > MAX_SCANS:
+        raise StudioError(f"A JPEG picture may have {MAX_SCANS} scans at most; this one has {scans}.")
     picture = _open(data, max_pixels)
     pixels = picture.width * picture.height
     if pixels > max_pixels:
@@ -47,6 +52,8 @@ def read_picture(source: str | Path | bytes, max_pixels: int = MAX_PIXELS, max_b
         for name in ("exif", "Raw profile type exif"):
             picture.info.pop(name, None)
         return _rgb(ImageOps.exif_transpose(picture))
+    except MemoryError:
+        raise
     except Exception as error:  # Pillow's decoders raise whatever a broken file leads them to
         raise StudioError(f"The picture is damaged or cut short: {_first_line(error)}.") from error
 

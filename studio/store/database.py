@@ -5,6 +5,7 @@ Knows no table's meaning beyond creating it.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -107,7 +108,10 @@ class Database:
         """
         self._lock = RLock()
         self._path = path
-        self._connection = sqlite3.connect(path, timeout=3.0, isolation_level=None, check_same_thread=False)
+        try:
+            self._connection = sqlite3.connect(path, timeout=3.0, isolation_level=None, check_same_thread=False)
+        except sqlite3.DatabaseError as error:
+            raise StudioError(self.sentence(error)) from error
         self._connection.row_factory = sqlite3.Row
         # SQLite's own lower() knows only English letters.
         self._connection.create_function("fold", 1, lambda text: (text or "").casefold(), deterministic=True)
@@ -124,7 +128,7 @@ class Database:
             self._migrate()
         except sqlite3.DatabaseError as error:
             self._connection.close()
-            raise StudioError(self._sentence(error)) from error
+            raise StudioError(self.sentence(error)) from error
         except StudioError:
             self._connection.close()
             raise
@@ -142,7 +146,7 @@ class Database:
                 self._connection.execute("COMMIT")
             except sqlite3.DatabaseError as error:
                 if _is_out_of_room(error):
-                    raise StudioError(self._sentence(error)) from error
+                    raise StudioError(self.sentence(error)) from error
                 raise
             finally:
                 if self._connection.in_transaction:
@@ -175,7 +179,12 @@ class Database:
                 MIGRATIONS[number](connection)
                 connection.execute(f"PRAGMA user_version = {number + 1}")
 
-    def _sentence(self, error: sqlite3.DatabaseError) -> str:
+    def sentence(self, error: sqlite3.DatabaseError) -> str:
+        """What a person is told of an error of this database's."""
+        if not _may_write(self._path):
+            return (
+                f"Flipbook may not write {self._path}, which is another user's; please set DATA_DIR to another folder."
+            )
         if _is_out_of_room(error):
             return no_room_sentence(str(error))
         if _code(error) == sqlite3.SQLITE_BUSY:
@@ -183,6 +192,12 @@ class Database:
         if _code(error) == sqlite3.SQLITE_NOTADB:
             return f"{self._path} is not a Flipbook database; please set DATA_DIR to another folder."
         return f"Flipbook cannot use its database {self._path} ({error})."
+
+
+def _may_write(path: Path) -> bool:
+    """What SQLite calls an error of the disk may be a folder or a file that belongs to somebody else."""
+    there = [at for at in (path, path.with_name(f"{path.name}-wal")) if at.exists()]
+    return all(os.access(at, os.W_OK) for at in (path.parent, *there))
 
 
 def _is_out_of_room(error: sqlite3.DatabaseError) -> bool:

@@ -44,9 +44,10 @@ class Files:
         self.pictures = data_dir / "pictures"
         self._latents = data_dir / "latents"
         self.tmp = data_dir / "tmp"
+        self.uploads = data_dir / "uploads"
         self._spare = data_dir / "spare"
         try:
-            for folder in (self.clips, self.pictures, self._latents, self.tmp):
+            for folder in (self.clips, self.pictures, self._latents, self.tmp, self.uploads):
                 folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StudioError(f"Flipbook cannot keep its data in {data_dir}: {error.strerror}.") from error
@@ -152,14 +153,26 @@ class Files:
             if _PICTURE.fullmatch(path.name) and path.name not in used and path.stat().st_mtime < before_s:
                 _remove(path)
 
+    def empty_tmp(self) -> None:
+        """Remove what a studio that ended left half-made."""
+        for path in self.tmp.iterdir():
+            _remove(path)
+
+    def sweep_uploads(self, before_s: float = math.inf) -> None:
+        """Remove what was sent before that time: what broke off, and what a studio that was killed left."""
+        for path in sorted(self.uploads.rglob("*"), reverse=True):
+            with suppress(OSError):  # it went meanwhile, or a folder is not empty
+                if path.stat().st_mtime < before_s:
+                    path.rmdir() if path.is_dir() else path.unlink()
+
     def sweep(self, listed: set[str], picture_names: set[str], with_latents: set[str]) -> set[str]:
         """Remove what nothing refers to: half-made files, unlisted clip files, unused pictures, old latents.
 
         More clip files than a crash can leave are of another database, an older copy's say: they are set aside.
         Returns the ids of the jobs whose latents are there.
         """
-        for path in self.tmp.iterdir():
-            _remove(path)
+        self.empty_tmp()
+        self.sweep_uploads()
         unlisted = self._unlisted(listed)
         if len(unlisted) > MOST_LEFT:
             self._set_aside(unlisted)

@@ -6,6 +6,7 @@ The row is the commit point: files come before it and go after it, so a listed c
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from collections import Counter
 from dataclasses import replace
@@ -42,7 +43,16 @@ class Library:
         self.removals = Removals(self._database)
         self.runs = Runs(self._database)
         try:
-            self._recover()
+            self.files.empty_tmp()
+            try:
+                self._recover()
+            except StudioError:
+                # On a full disk not even that can be written without some room.
+                self.files.give_spare()
+                self._recover()
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise StudioError(self._database.sentence(error)) from error
         except BaseException:
             self.close()
             raise
@@ -127,6 +137,7 @@ class Library:
         self.removals.forget(time.time() - NOTES_KEPT_S)
         day_ago_s, in_use = time.time() - DAY_S, self.pictures.in_use()
         self.files.sweep_pictures(in_use, day_ago_s)
+        self.files.sweep_uploads(day_ago_s)
         self.pictures.forget_all_but(in_use)
 
     def close(self) -> None:

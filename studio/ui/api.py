@@ -22,6 +22,7 @@ from studio.ui.who import person_of, visit_of
 
 # Programs wait in threads of their own, and none is taken from the page's visitors; who finds none waits for one.
 MAX_WAITING = 100
+MAX_READING = 4
 LOOK_EVERY_S = 1.0
 
 Recipe = dict[str, Any]
@@ -89,8 +90,8 @@ def add_api(studio: Studio, is_private: bool) -> None:
             guidance_scale=own.default_guidance if guidance_scale is None else guidance_scale,
             sound=own.has_sound if sound is None else sound,
             model=model,
-            picture=None if image is None else await to_thread.run_sync(_keep, visit, image),
-            last_picture=None if last_image is None else await to_thread.run_sync(_keep, visit, last_image),
+            picture=None if image is None else await wait.keep(visit, image),
+            last_picture=None if last_image is None else await wait.keep(visit, last_image),
             loras={} if loras is None else loras,
             step_cache=step_cache,
         )
@@ -162,6 +163,12 @@ class _Waiting:
 
     def __init__(self) -> None:
         self._limiter: CapacityLimiter | None = None
+        self._readers: CapacityLimiter | None = None
+
+    async def keep(self, visit: Visit, image: Any) -> str:
+        """The name of a call's picture once it is kept. Few at once: everything else here shares the usual threads."""
+        self._readers = self._readers or CapacityLimiter(MAX_READING)
+        return await to_thread.run_sync(_keep, visit, image, limiter=self._readers)
 
     async def for_clip(self, visit: Visit, job: Job) -> Answer:
         """The file and the recipe when `job` is done; StudioError when it failed or was stopped."""

@@ -6,12 +6,13 @@ Knows no feature of the studio.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qs
 
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from studio.ui import wording
 
@@ -22,19 +23,50 @@ _SIZED_ICON = re.compile(r"/pwa_icon/[^/]+/?$")
 
 
 class Doorkeeper:
-    """ASGI middleware: another website, an impossible address, or an event nobody waits for, gets one sentence."""
+    """ASGI middleware: what is not from our page, not to be answered, or too much to be read, gets one sentence."""
 
-    def __init__(self, app: ASGIApp, hostnames: tuple[str, ...] | None = None) -> None:
-        """`hostnames` are those that the studio goes by, beside addresses in digits; None for any."""
-        self._app, self._hostnames = app, hostnames
+    def __init__(
+        self,
+        app: ASGIApp,
+        hostnames: tuple[str, ...] | None = None,
+        max_bytes: int | None = None,
+        has_room: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """`hostnames` are those that the studio goes by, beside addresses in digits; None for any.
+
+        A request may have `max_bytes`, which Gradio and FastAPI would hold in memory before they ask who sends them.
+        `has_room` tells whether the disk has some for a file that somebody sends.
+        """
+        self._app, self._hostnames, self._max_bytes, self._has_room = app, hostnames, max_bytes, has_room
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refused = (self._misnamed(scope) or _refused(scope)) if scope["type"] == "http" else None
+        is_request = scope["type"] == "http"
+        refused = (self._misnamed(scope) or _refused(scope) or self._has_no_place(scope)) if is_request else None
         if refused is None:
-            await self._app(scope, receive, send)
+            await self._app(scope, self._bounded(receive) if is_request else receive, send)
         else:
             status, sentence = refused
             await JSONResponse({"detail": sentence}, status)(scope, receive, send)
+
+    def _has_no_place(self, scope: Scope) -> tuple[int, str] | None:
+        said = dict(scope["headers"]).get(b"content-length", b"0")
+        if self._max_bytes is not None and (not said.isdigit() or int(said) > self._max_bytes):
+            return 413, wording.too_much(self._max_bytes)
+        if scope["path"].rstrip("/").endswith("/gradio_api/upload") and not self._has_room():
+            return 507, wording.NO_ROOM_FOR_FILES
+        return None
+
+    def _bounded(self, receive: Receive) -> Receive:
+        """Of who does not say beforehand how much it will be, too much looks like a connection that broke off."""
+        taken = 0
+
+        async def receive_some() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            return {"type": "http.disconnect"} if self._max_bytes is not None and taken > self._max_bytes else message
+
+        return receive_some
 
     def _misnamed(self, scope: Scope) -> tuple[int, str] | None:
         """Another website may have its own name lead to this machine, and its page is then one of ours to a browser."""

@@ -29,6 +29,8 @@ from studio.ui.queue_panel import stage
 from studio.ui.theme import theme
 
 DELETE_UPLOADS_AFTER_S = 24 * 3600
+# A picture may come as text, which takes a third more; other requests are small.
+AS_TEXT, OTHERWISE_BYTES = 1.4, 2**20
 # Of Gradio's places for what is done at once, beside those of programs whose clips wait.
 FOR_VISITORS = 100
 # Of events that wait for such a place. In a ZeroGPU Space Gradio would turn away all but one.
@@ -106,7 +108,12 @@ def access_options(studio: Studio) -> dict[str, Any]:
     ]
     app: dict[str, Any] = {"routes": routes, "openapi_url": None}
     app["middleware"] = [
-        Middleware(Doorkeeper, hostnames=studio.settings.known_hostnames),
+        Middleware(
+            Doorkeeper,
+            hostnames=studio.settings.known_hostnames,
+            max_bytes=round(AS_TEXT * studio.settings.max_upload_bytes) + OTHERWISE_BYTES,
+            has_room=studio.has_room,
+        ),
         Middleware(Lasting, folder=studio.clips_dir),
     ]
     app["exception_handlers"] = {Exception: refusal}

@@ -5,6 +5,8 @@ Dictionaries go as they are to the HTML parts in `web/`, which hold no sentences
 
 from __future__ import annotations
 
+from studio.ui.amounts import duration, energy, size
+
 NAME = "Flipbook"
 TAGLINE = "Say what you want to see. Get a small film, with sound."
 TEXT_TAB = "Text to video"
@@ -280,6 +282,14 @@ def come(have_bytes: int, total_bytes: int, bytes_per_s: float) -> str:
     return " · ".join(parts)
 
 
+NO_ROOM_FOR_FILES = "The disk of this studio is nearly full, so it takes no files just now."
+MANY_LARGER = "Many films are being made larger here just now; please try again in a moment."
+
+
+def too_much(most: float) -> str:
+    return f"A request here may have {size(most)} at most; this one has more."
+
+
 def no_extension(title: str) -> str:
     return f"{title} can't extend a clip."
 
@@ -299,13 +309,6 @@ def licence(name: str) -> str:
 def position(place: int) -> str:
     """`place` is 1 for the next in line."""
     return NEXT_IN_LINE if place <= 1 else f"{place - 1} {'clip' if place == 2 else 'clips'} before yours."
-
-
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{max(1, round(seconds))} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if rest else f"{minutes} min"
 
 
 def no_hostname(name: str) -> str:
@@ -329,20 +332,6 @@ def estimate(seconds: float, memory_bytes: int | None, energy_wh: float | None, 
     return " · ".join(parts)
 
 
-def size(count: float) -> str:
-    """`count` in bytes."""
-    if count >= 1e9:
-        return f"{count / 1e9:.1f} GB"
-    return f"{count / 1e6:.0f} MB" if count >= 1e7 else f"{count / 1e6:.1f} MB"
-
-
-def energy(watt_hours: float, is_measured: bool) -> str:
-    amount = f"{watt_hours:.0f}" if watt_hours >= 10 else f"{watt_hours:.2g}"
-    if watt_hours < 0.001:
-        amount = "less than 0.001"
-    return f"{amount} Wh ({'measured' if is_measured else 'estimated'})"
-
-
 def seed(seed: int) -> str:
     return f"Seed {seed}"
 
@@ -358,7 +347,7 @@ def stopped_at(step: int, total: int) -> str:
 REMOVED = {
     "size": "to keep the studio within its size. Favourites always stay.",
     "age": "because the studio keeps clips for a certain time only. Favourites always stay.",
-    "keeper": "by who keeps this studio.",
+    "keeper": "by whoever keeps this studio.",
 }
 
 

@@ -205,6 +205,14 @@ def test_a_path_that_leads_nowhere(tmp_path: Path, name: str) -> None:
         read_picture(tmp_path / name)
 
 
+def test_a_jpeg_of_scans_without_end_is_refused() -> None:
+    whole = saved(quarters(), "JPEG", progressive=True)
+    assert read_picture(whole).size == quarters().size
+    start = whole.rindex(b"\xff\xda")
+    with pytest.raises(StudioError, match="A JPEG picture may have 200 scans at most; this one has 3"):
+        read_picture(whole[:-2] + 300 * whole[start:-2] + whole[-2:])
+
+
 @pytest.mark.parametrize(
     ("size", "box"),
     [

@@ -14,6 +14,7 @@ import pytest
 
 from studio.domain import StudioError
 from studio.store.database import MIGRATIONS, Database
+from studio.store.library import Library
 
 
 @pytest.fixture
@@ -84,6 +85,15 @@ def test_another_file_is_refused_with_a_sentence(path: Path) -> None:
     with pytest.raises(StudioError, match="is not a Flipbook database"):
         Database(path)
     assert path.read_bytes().startswith(b"this is a diary")
+
+
+def test_a_broken_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    Library(tmp_path).close()
+    with (tmp_path / "flipbook.db").open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * 40960)
+    with pytest.raises(StudioError, match=r"Flipbook cannot use its database .*malformed"):
+        Library(tmp_path)
 
 
 def test_two_studios_do_not_share_a_folder(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from zipfile import ZipFile
 
@@ -24,7 +25,7 @@ def asked(house: House, visitor: str) -> httpx.Response:
 def files(packed: bytes) -> list[bytes]:
     with ZipFile(io.BytesIO(packed)) as opened:
         assert opened.testzip() is None
-        assert all(entry.date_time[0] > 2000 for entry in opened.infolist())
+        assert all(entry.date_time[0] >= 1980 for entry in opened.infolist())
         return [opened.read(name) for name in opened.namelist()]
 
 
@@ -37,6 +38,7 @@ def test_each_gets_all_of_their_own(open_house: OpenHouse, monkeypatch: pytest.M
     house = open_house(has_private_galleries=True)
     one, other = new_visitor(), new_visitor()
     made = [house.make(house.studio.visit(one), f"cat {number}", seed=7) for number in range(5)]
+    os.utime(house.studio.clips_dir / made[2].video, (0, 0))  # as a clock that was wrong dates it
     house.make(house.studio.visit(other), "a dog")
     house.studio.visit(one).delete(made.pop(1).id)
     assert files(asked(house, one).content) == bytes_of(house, made[::-1])

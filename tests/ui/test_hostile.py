@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
 from typing import Any
 
+import httpx
 import pytest
 from house import House, Program, new_visitor, served
 from playwright.sync_api import expect
@@ -157,6 +159,27 @@ def test_another_website_is_heard_at_no_address(house: House, program: Program) 
         assert program.ask("/config", {}, method, sec_fetch_site="cross-site")[0] == 403
     # A link from elsewhere leads here as before.
     assert program.ask("/", sec_fetch_site="cross-site")[0] == 200
+
+
+def test_too_much_is_not_even_read(house: House) -> None:
+    most = 1.4 * house.studio.settings.max_upload_bytes + 2**20
+    for path in ("/gradio_api/queue/join", "/gradio_api/upload", "/clips.zip"):
+        said = HTTPConnection(house.address.removeprefix("http://"), timeout=60)
+        said.putrequest("POST", path)
+        said.putheader("Content-Length", str(round(most) + 1))
+        said.endheaders(b"{")
+        answer = said.getresponse()
+        assert (answer.status, json.loads(answer.read())) == (413, {"detail": wording.too_much(most)}), path
+        said.close()
+    pieces = (b"[" * 2**20 for _ in range(100))  # of who does not say how much it will be
+    answer = httpx.post(house.address + "/gradio_api/queue/join", content=pieces, timeout=60)
+    assert answer.status_code >= 400
+
+
+def test_a_full_disk_takes_no_files(open_house: Callable[..., House]) -> None:
+    house = open_house(min_free_disk_bytes=10**18)
+    answer = httpx.post(house.address + "/gradio_api/upload", files={"files": b"picture"})
+    assert (answer.status_code, answer.json()) == (507, {"detail": wording.NO_ROOM_FOR_FILES})
 
 
 def test_every_endpoint_answers_with_a_sentence(house: House, program: Program, treasure: Clip) -> None:
