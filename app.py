@@ -32,7 +32,7 @@ def main() -> None:
     if settings.mcp and find_spec("mcp") is None:
         raise SystemExit(wording.NO_MCP)
     # Else Gradio keeps uploads where another studio of this machine, or nobody, would remove them.
-    os.environ["GRADIO_TEMP_DIR"] = str(studio.uploads_dir)
+    os.environ.setdefault("GRADIO_TEMP_DIR", str(studio.uploads_dir))
     page = build_interface(studio)
     try:
         _, url, _ = page.launch(

@@ -138,7 +138,7 @@ class Visit:
         """Try once more to make the clip of a failed job from the latents that were kept of it."""
         self._check_room()
         if not self.queue.finish(self.job(job_id).id):
-            raise StudioError("Only a job that failed with its latents finished can be finished; of this one none lie.")
+            raise StudioError("Of this clip nothing is left that could be finished; please make it again.")
         return self.job(job_id)
 
     def job(self, job_id: str) -> Job:

@@ -62,8 +62,10 @@ def _understood(tab: MakeTab, names: list[str], kept: Any) -> present.View:
         card = next((card for card in tab.plan.studio.models() if card.name == request.model), None)
         if card is None:
             return {}
-        # Which picture it will be makes no difference, but a model may need one.
-        replace(request, picture=tab.plan.key if tab.plan.needs_picture else None).check(card)
+        # Which picture it will be makes no difference, but a model may need one. What goes with certain values only is
+        # kept before those are chosen too.
+        picture = tab.plan.key if tab.plan.needs_picture else None
+        replace(request, picture=picture, negative_prompt="", step_cache=0.0).check(card)
     except (StudioError, ValueError, RecursionError):
         return {}
     return form

@@ -64,6 +64,7 @@ def gallery(studio: Studio, is_private: bool, has_showcase: bool) -> gr.HTML:
         actions=wording.ACTIONS,
         hints=wording.ACTION_HINTS,
         isPrivate=is_private,
+        isBrowsers=is_private and not studio.settings.auth,
         hasShowcase=has_showcase,
         limit=studio.settings.max_upload_bytes // 1_000_000,
         extensions=present.extensions(studio.models()),

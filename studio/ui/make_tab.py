@@ -116,6 +116,7 @@ def _prompt(plan: TabPlan) -> tuple[gr.Textbox, gr.HTML]:
         placeholder=wording.PICTURE_PROMPT_HINT if plan.needs_picture else wording.PROMPT_HINT,
         lines=3,
         max_lines=8,
+        elem_id=f"fb-words-{plan.key}",
         elem_classes="fb-prompt-box",
     )
     advice = part("advice", {}, words=wording.ADVICE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import replace
 
@@ -12,6 +13,21 @@ from studio.store.jobs import JobRow
 from studio.store.library import Library
 from studio.store.runs import KEPT, Run
 from tests.store.test_library import add_clip, clip_id, request
+
+
+def test_what_was_sent_goes_after_a_day_and_at_each_start(library: Library) -> None:
+    sent = {name: library.files.uploads / name / "photo.png" for name in ("old", "new")}
+    for path in sent.values():
+        path.parent.mkdir()
+        path.write_bytes(b"photo")
+    os.utime(sent["old"], (0, 0))
+    library.sweep_leftovers()
+    assert [name for name, path in sent.items() if path.exists()] == ["new"]
+    data_dir = library.files.data_dir
+    library.close()
+    again = Library(data_dir)
+    assert not list(again.files.uploads.iterdir())
+    again.close()
 
 
 def test_nothing_is_swept_without_a_limit(library: Library) -> None:

@@ -44,7 +44,6 @@ class App:
 
     def start(self) -> None:
         own = {"DATA_DIR": str(self.data_dir), "PORT": str(self.port), "HOST": "127.0.0.1"}
-        own["GRADIO_TEMP_DIR"] = str(self.data_dir.with_suffix(".uploads"))
         with self._log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "app.py"], cwd=ROOT, env={**os.environ, **own, **self.extra}, stdout=log, stderr=log

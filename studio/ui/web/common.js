@@ -23,7 +23,7 @@ function visitor() {
   try {
     localStorage.setItem(KEY, window.flipbookVisitor);
   } catch {
-    // The next page load is another visitor.
+    window.flipbookForgets = true; // the next page load is another visitor
   }
   return window.flipbookVisitor;
 }

@@ -2,6 +2,7 @@
 const note = find('.fb-gallery-note');
 const finder = dressFinder();
 const own = shelf('own', words.empty);
+if (visitor() && window.flipbookForgets) find('.fb-mine').textContent = words.forgets;
 const showcase = given.hasShowcase ? shelf('showcase', words.emptyShowcase) : null;
 let open = own;
 
@@ -73,6 +74,7 @@ function shelf(name, empty) {
 
   function tidy() {
     if (name === 'own') finder.show(cards.size > 0);
+    if (name === 'own') find('.fb-mine').hidden = !given.isBrowsers || !cards.size;
     note.textContent = cards.size ? '' : name === 'own' && finder.isBusy() ? words.noneFound : empty;
   }
   // What the next card plays, or the one before it: where the focus goes when this card does.
@@ -178,12 +180,28 @@ function answer(dialog, clip, y) {
   });
 }
 
-// Asks the server to change something; whether it did. What hindered it is said above the cards.
-async function change(name, data) {
+// Asks the server to change something; what hindered it, if anything.
+async function hindrance(name, data) {
   const reply = await ask(name, data);
-  if (reply && !reply.error) return true;
-  note.textContent = (reply && reply.error) || words.offline;
-  return false;
+  return reply && !reply.error ? '' : (reply && reply.error) || words.notChanged;
+}
+
+// In the clip's own card, where whoever pressed a button looks.
+function complain(clip, sentence) {
+  const card = find(`.fb-shelf:not([hidden]) [data-clip="${clip.id}"]`);
+  if (!card) return void (note.textContent = sentence);
+  find('.fb-complaint', card)?.remove();
+  const said = make('p', 'fb-card-note fb-complaint', sentence);
+  said.setAttribute('role', 'alert');
+  find('.fb-facts', card).after(said);
+}
+
+// Whether the server changed it; else it is said why not.
+async function change(name, clip, data = {}) {
+  const sentence = await hindrance(name, { clip: clip.id, ...data });
+  if (sentence) complain(clip, sentence);
+  else find(`[data-clip="${clip.id}"] .fb-complaint`)?.remove();
+  return !sentence;
 }
 
 // Takes a film out of here, to a chat or among the photographs.
@@ -194,7 +212,7 @@ async function sendOn(clip) {
     const film = await answer.blob();
     await navigator.share({ files: [new File([film], clip.file_name, { type: 'video/mp4' })] });
   } catch (error) {
-    if (error.name !== 'AbortError') note.textContent = words.notSent; // else it was the visitor who ended it
+    if (error.name !== 'AbortError') complain(clip, words.notSent); // else it was the visitor who ended it
   }
 }
 
@@ -219,7 +237,7 @@ async function saveLarger(clip) {
 }
 
 async function askDelete(clip, y) {
-  if (!(await answer(find('.fb-ask-delete'), clip, y)) || !(await change('remove_clip', { clip: clip.id }))) return;
+  if (!(await answer(find('.fb-ask-delete'), clip, y)) || !(await change('remove_clip', clip))) return;
   const near = open.beside(clip.id);
   for (const one of [own, showcase]) if (one) one.drop(clip.id);
   tell('deleted', clip.id);
@@ -242,13 +260,13 @@ async function askExtend(clip, y) {
 }
 
 async function askShow(clip, y) {
-  if (!(await answer(find('.fb-ask-show'), clip, y)) || !(await change('show_clip', { clip: clip.id, yes: true }))) return;
+  if (!(await answer(find('.fb-ask-show'), clip, y)) || !(await change('show_clip', clip, { yes: true }))) return;
   own.put({ ...clip, is_shown: true });
   note.textContent = words.isShown;
 }
 
 async function takeBack(clip) {
-  if (!(await change('show_clip', { clip: clip.id, yes: false }))) return;
+  if (!(await change('show_clip', clip, { yes: false }))) return;
   own.put({ ...clip, is_shown: false });
   showcase.drop(clip.id);
   note.textContent = given.isPrivate ? words.isTakenBack : words.isTakenBackShared;
@@ -257,7 +275,7 @@ async function takeBack(clip) {
 // The star turns at once, and back if the server did not take it.
 async function favour(clip, yes) {
   own.put({ ...clip, is_favourite: yes });
-  if (!(await change('favour_clip', { clip: clip.id, yes }))) own.put({ ...clip, is_favourite: !yes });
+  if (!(await change('favour_clip', clip, { yes }))) own.put({ ...clip, is_favourite: !yes });
 }
 
 const seconds = find('.fb-ask-extend input');

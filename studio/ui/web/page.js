@@ -16,6 +16,20 @@
     };
     document.addEventListener(kind, name, true);
   }
+  // One film at a time is heard.
+  document.addEventListener('play', ({ target }) => {
+    if (target.muted) return;
+    for (const film of document.querySelectorAll('video')) if (film !== target && !film.muted) film.pause();
+  }, true);
+  // What is typed while the connection is lost too: Gradio hears no event then, and loads the page anew after that.
+  document.addEventListener('input', ({ target }) => {
+    const box = target.closest?.('[id^="fb-words-"]');
+    try {
+      if (box) localStorage.setItem(`flipbook-draft-${box.id.slice(9)}-v2`, target.value);
+    } catch {
+      // This browser keeps nothing.
+    }
+  });
   // A file that is dropped beside its place would take the page away.
   for (const kind of ['dragover', 'drop']) {
     document.addEventListener(kind, (event) => {

@@ -18,6 +18,7 @@ let shownClip = null;
 const unheard = new Map(remembered(PRESSES).map((id) => [id, null]));
 const lost = new Set(unheard.keys()); // of these, what was pressed before the page was loaded
 const asked = new Set(jobs); // jobs that this browser asked for; others are the visitor's on other devices
+const removed = new Set(); // jobs whose clips were deleted on this page
 const seenLive = new Set(); // jobs that were being made while this page looked on
 const orders = new Map(); // job -> 'stop' or 'keep', once a button was pressed
 
@@ -114,7 +115,7 @@ function draw({ jobs: all, readiness, newest: number }) {
   newest = number;
   settlePresses(all);
   // A job that is gone was deleted with its clip, unless it went while this page looked on.
-  const views = all.filter((view) => view.state !== 'gone' || seenLive.has(view.id));
+  const views = all.filter((view) => !removed.has(view.id) && (view.state !== 'gone' || seenLive.has(view.id)));
   const focus = inFocus(views);
   for (const view of views) {
     if (view.live) {
@@ -297,12 +298,16 @@ finish.addEventListener('click', async () => {
   else follow();
 });
 
+// A clip's id is that of its job.
 hear('deleted', (clip) => {
-  if (clip !== shownClip) return;
-  remember([], jobs);
-  reveal(empty);
-  say('', '');
-  result.hidden = true;
+  removed.add(clip);
+  if (clip === shownClip) {
+    remember([], jobs);
+    reveal(empty);
+    say('', '');
+    result.hidden = true;
+  }
+  follow();
 });
 
 // Make and the gallery send with their event what this returns.
