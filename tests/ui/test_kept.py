@@ -22,11 +22,15 @@ def stored(visitor: Visitor) -> list[str]:
 
 def test_what_is_typed_without_a_connection_is_kept(open_house: OpenHouse, visit: Visit) -> None:
     visitor = visit(open_house().address)
-    visitor.page.evaluate("window.stop = () => 0; window.fetch = () => new Promise(() => {})")
+    visitor.context.set_offline(True)
+    visitor.prompt.fill("a cat")
+    expect(visitor.page.get_by_text("Connection Lost")).to_be_visible()
     visitor.prompt.fill("a cat in the snow")
+    visitor.context.set_offline(False)
     visitor.page.reload()
     visitor.expect_alive()
     expect(visitor.prompt).to_have_value("a cat in the snow")
+    visitor.errors.clear()  # the browser's own words of requests that failed
 
 
 def test_a_negative_prompt_does_not_cost_the_form(open_house: OpenHouse, visit: Visit) -> None:
