@@ -25,15 +25,16 @@ FIRST = 8  # samples are enough to begin a pool with
 POOL = 800
 # So many times as often as others come the subjects and actions of what people type first: a cat that surfs on a
 # rainbow, a dragon that soars over a city, a unicorn that eats spaghetti.
-NEW, RECENT = SUBJECTS[-25:], SUBJECTS[-50:-25]  # those of this stretch, and of the one before, have to catch up
-FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6} | {one.name: 3 for one in NEW} | {one.name: 1.5 for one in RECENT}
+NEW, RECENT = SUBJECTS[-50:], SUBJECTS[-75:-50]  # those of this stretch, and of the one before, have to catch up
+FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6} | {one.name: 2.5 for one in NEW} | {one.name: 1.5 for one in RECENT}
 FAVOURITE_ACTIONS = {"surfs": 2, "eats": 2, "rides": 2}
 STORIES = (
     {"subject": "cat", "action": "surfs", "scene": "rainbow"},
     {"subject": "dragon", "action": "surfs", "scene": "city"},
     {"subject": "unicorn", "action": "eats", "thing": "spaghetti"},
+    {"action": "eats", "thing": "spaghetti"},
 )
-STORY_SHARE = 0.09  # of all samples tell one of these
+STORY_SHARE = 0.1  # of all samples tell one of these
 PHOTO_SHARE = 0.12  # of all samples begin with a photograph, as a visitor's may
 GIVEN_SHARE = 0.14  # of all samples have their beginning given, as a visitor's picture or a clip that is extended:
 ELSEWHERE_SHARE = 0.5  # of these happen anywhere, and they begin

@@ -38,6 +38,8 @@ NO_TOYS = (
     "a tribe", "a religion", "a country", "a continent", "lesbian", "sex", "sexual", "genitals", "a prostitute",
     "a naked body", "breasts", "an insult", "a swear word", "a bitch", "racism", "slavery", "murder", "suicide",
     "a surname", "Wang", "Mohammed", "Maria", "Amy", "Tina", "Robert", "Bobby", "Jesus", "Delilah",
+    "Muslim", "a mosque", "Christian", "a priest", "Cherokee", "the Gestapo", "a criminal", "a politician", "disabled",
+    "a monk", "a nun", "a rabbi", "mankind", "a Japanese name", "Akira", "parents", "pregnancy", "Harlem", "a punk",
     "Mustafa", "Helmut", "Turkish", "the Ottoman Empire", "the Balkans",
 )  # fmt: skip
 # Names that mean something else as well, and what is meant here.
@@ -48,6 +50,24 @@ MEANT = {
     "hot dog": ["a hot dog with mustard", "a sausage in a bun"],
     "skull": ["skull and crossbones", "a pirate's skull"],
     "television": ["television set", "tv"],
+    "bull": ["a bull, the animal", "ox"],
+    "beaver": ["a beaver, the animal", "muskrat"],
+    "leaf": ["an autumn leaf", "maple leaf"],
+    "corn": ["corn on the cob", "maize"],
+    "guard": ["a royal guard", "a palace guard"],
+    "bell": ["a church bell", "a ringing bell"],
+    "worm": ["an earthworm", "an earthworm that crawls"],
+    "jeep": ["an off-road car", "a sport utility vehicle"],
+    "parachute": ["a parachute", "a parachutist"],
+    "baseball": ["a baseball, the ball", "a softball"],
+    "telephone": ["a telephone with a receiver", "a phone"],
+    "light bulb": ["a light bulb", "an electric bulb"],
+    "shoe": ["a running shoe", "a sneaker"],
+    "trophy": ["a golden trophy cup", "a winner's cup"],
+    "church": ["a church building with a steeple", "a chapel"],
+    "camera": ["a photo camera", "a camera with a lens"],
+    "police officer": ["a police officer", "a policeman in uniform"],
+    "genie": ["a genie out of a lamp", "djinn"],
 }
 MARGIN = 0.05
 NEAR_ENOUGH = 0.5  # cosine of two words' sentence embeddings; below it MiniLM's neighbours stop making sense
@@ -83,7 +103,13 @@ def other_names() -> dict[str, dict[str, str]]:
     """Of each language, and of the emoji themselves, what is one word there -> our name for it."""
     signs, art = sources.signs(), {s.name: s.art for s in SUBJECTS} | SCENE_ART
     named = {signs[sign]: name for name, sign in art.items()}
-    tongues = {PICTURES: named}
+    likewise = {
+        f"{before}{called}{behind}": s.name
+        for before, behind in (("", ""), ("", " face"), ("man ", ""), ("woman ", ""))
+        for s in SUBJECTS
+        for called in (s.name, s.art, *s.also)
+    }
+    tongues = {PICTURES: {signs[sign]: name for sign, name in likewise.items() if sign in signs} | named}
     for language in LANGUAGES:
         spoken = {sources.spoken(language).get(sign, "").lower(): name for sign, name in named.items()}
         tongues[language] = {

@@ -160,6 +160,9 @@ CALLS = {
     "thunder": lambda r: 2 * noise(250, 3000, 1.3, r) * np.exp(-6 * clock(1.3)) + noise(80, 500, 1.3, r),
     "fiddle": lambda r: np.concatenate([glide((f, f), 0.3, SAW, 0.012) for f in (440, 659, 587, 659)]),
     "ring": lambda r: train_of((ping(1400, 0.5, 1) + ping(1750, 0.5, 1)) * (0.3 + 0.7 * pulses(20, 0.5, 1)), 2, 0.3),
+    "bellow": lambda r: glide((170, 260, 240, 150), 1.0, NASAL, 0.01),
+    "kettle": lambda r: glide((1500, 2300, 2350, 2300), 1.2, SOFT, 0.01) + 0.4 * noise(2500, 6000, 1.2, r),
+    "whistle": lambda r: train_of(glide((2700, 2750), 0.35) * (0.4 + 0.6 * pulses(28, 0.35, 1)), 2, 0.12),
     "strum": lambda r: (
         sum(_placed(ping(f, 1.0, 4), k * 0.03, 1.2) for k, f in enumerate((110, 147, 196, 247, 330))) / 2
     ),

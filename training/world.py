@@ -23,7 +23,7 @@ from PIL import Image
 
 from studio.engine.grid import POCKET
 from training import scenes, sources
-from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, THINGS, WITH, Subject, moving, subject, words
+from training.subjects import ACTIONS, AHEAD, SCENES, SUBJECTS, THINGS, UNCOUNTED, WITH, Subject, moving, subject, words
 
 SPRITE_PX = 80
 LOOP_FRAMES = 72
@@ -201,6 +201,8 @@ def caption(seen: Subject, scene: str, action: str, rng: Random, thing: str = ""
 
 
 def article_of(name: str) -> str:
+    if name in UNCOUNTED:
+        return "some"
     return "an" if name[0] in "aeiou" and not name.startswith(("uni", "ufo")) else "a"
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from house import House
+from PIL import Image
 from playwright.sync_api import expect
 from running import Visitor
 
@@ -45,6 +47,27 @@ def test_a_negative_prompt_does_not_cost_the_form(open_house: OpenHouse, visit: 
     visitor.expect_alive()
     steps = visitor.page.get_by_label(f"number input for {wording.STEPS}").locator("visible=true")
     expect(steps).to_have_value("7")
+
+
+def test_a_picture_and_its_tab_survive_a_reload(open_house: OpenHouse, visit: Visit, tmp_path: Path) -> None:
+    Image.new("RGB", (320, 240), "teal").save(tmp_path / "sea.png")
+    house = open_house()
+    visitor = visit(house.address)
+    visitor.page.get_by_role("tab", name=wording.IMAGE_TAB).click()
+    visitor.picture.locator("input[type=file]").set_input_files(tmp_path / "sea.png")
+    expect(visitor.picture.locator(".fb-facts")).to_have_text("320 × 240 → 192 × 144")
+    visitor.page.reload()
+    expect(visitor.page.get_by_role("tab", name=wording.IMAGE_TAB)).to_have_attribute("aria-selected", "true")
+    expect(visitor.picture.locator(".fb-facts")).to_have_text("320 × 240 → 192 × 144")
+    visitor.quick()
+    visitor.press(wording.MAKE)
+    visitor.expect_ready(1)
+    (clip,) = house.studio.visit().clips()
+    assert clip.request.picture
+    visitor.picture.get_by_role("button", name=wording.PICTURE["remove"]).click()
+    visitor.page.reload()
+    expect(visitor.picture.locator(".fb-drop")).to_be_visible()
+    assert not [key for key in stored(visitor) if key.startswith("flipbook-picture")]
 
 
 def test_who_signs_in_next_does_not_find_the_words_of_before(open_house: OpenHouse, visit: Visit) -> None:

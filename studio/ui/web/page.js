@@ -30,6 +30,28 @@
       // This browser keeps nothing.
     }
   });
+  // The open tab too is there again after a reload.
+  const tabs = () => [...document.querySelectorAll('.fb-form [role=tab]')];
+  const keepTab = () => {
+    try {
+      sessionStorage.setItem('flipbook-tab', tabs().findIndex((tab) => tab.ariaSelected === 'true'));
+    } catch {
+      // This browser keeps nothing.
+    }
+  };
+  addEventListener('pagehide', keepTab);
+  document.addEventListener('visibilitychange', keepTab);
+  const reopen = async () => {
+    let at = 0;
+    try {
+      at = Number(sessionStorage.getItem('flipbook-tab'));
+    } catch {
+      // The first tab is open anyway.
+    }
+    for (let tries = 0; at > 0 && tries < 600 && !tabs()[at]; tries++) await new Promise(requestAnimationFrame);
+    if (at > 0) tabs()[at]?.click();
+  };
+  reopen();
   // A file that is dropped beside its place would take the page away.
   for (const kind of ['dragover', 'drop']) {
     document.addEventListener(kind, (event) => {

@@ -12,8 +12,27 @@ function change(more) {
   draw();
 }
 
+// A phone that was short of memory loads the page anew; the studio has the picture for a day.
+const KEPT = `flipbook-picture-${given.form}-${given.isLast ? 'last' : 'first'}`;
+function keep({ name, src, width, height, fit }) {
+  try {
+    if (name) sessionStorage.setItem(KEPT, JSON.stringify({ name, src, width, height, fit }));
+    else sessionStorage.removeItem(KEPT);
+  } catch {
+    // This browser keeps nothing.
+  }
+}
+function kept() {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT)) || {};
+  } catch {
+    return {};
+  }
+}
+
 function draw() {
   const { name, src, width, height } = value();
+  keep(value());
   if (!given.isLast) share({ fit: value().fit || 'crop' });
   const { ratio, fit = 'crop', model = given } = shared();
   view.hidden = !name;
@@ -152,4 +171,5 @@ watch('value', () => {
   draw();
 });
 hearForm(draw);
+if (!value().name) props.value = { ...value(), ...kept() };
 draw();
