@@ -15,7 +15,7 @@ import gradio as gr
 from studio.domain import MAX_LORA_WEIGHT, MAX_SEED, MIN_LORA_WEIGHT, Job, ModelCard, StudioError, VideoRequest
 from studio.service import Studio, Visit
 from studio.ui import present, wording
-from studio.ui.guard import a_drawn_id, on_form, on_page
+from studio.ui.guard import a_drawn_id, for_part, on_form, on_page
 from studio.ui.model_note import model_note
 from studio.ui.parts import part
 from studio.ui.picture_drop import picture_drop
@@ -94,13 +94,13 @@ def make_tab(plan: TabPlan) -> MakeTab:
         if plan.needs_picture:
             for name, is_last in (("picture", False), ("last_picture", True)):
                 fields[name] = picture_drop(plan.studio, plan.key, plan.card.grid.sizes, is_last)
-        fields["prompt"], advice = _prompt(plan)
+        fields["prompt"] = _prompt(plan)
         fields["aspect_ratio"] = _shapes(plan)
         fields |= _sliders(plan.card)
         fields["seed"] = part("seed", {"seed": None, "keep": False}, words=wording.SEED, largest=MAX_SEED)
         fields |= _more(plan)
         told = [fields["prompt"], fields["model"]]
-        fields["prompt"].change(_advise(plan), told, advice, queue=False, trigger_mode="always_last", **QUIET)
+        fields["prompt"].change(None, told, None, js=_telling("words", plan, ("words", "model")), **QUIET)
         note = model_note(plan.studio, plan.key)
         with gr.Row(elem_classes="fb-make-row"):
             button = gr.Button(wording.MAKE, variant="primary", size="lg", elem_classes="fb-make-button")
@@ -109,7 +109,7 @@ def make_tab(plan: TabPlan) -> MakeTab:
     return MakeTab(plan, fields, button)
 
 
-def _prompt(plan: TabPlan) -> tuple[gr.Textbox, gr.HTML]:
+def _prompt(plan: TabPlan) -> gr.Textbox:
     """The box for the words, and the part below it that says which of them the model does not know."""
     prompt = gr.Textbox(
         label=wording.PICTURE_PROMPT if plan.needs_picture else wording.PROMPT,
@@ -119,48 +119,57 @@ def _prompt(plan: TabPlan) -> tuple[gr.Textbox, gr.HTML]:
         elem_id=f"fb-words-{plan.key}",
         elem_classes="fb-prompt-box",
     )
-    advice = part("advice", {}, words=wording.ADVICE)
+    part("advice", None, functions=(_advise(plan),), words=wording.ADVICE, form=plan.key)
     with gr.Row(elem_classes="fb-examples"):
         part("label", None, words={"text": wording.TRY_ONE})
         for example in wording.PICTURE_EXAMPLES if plan.needs_picture else wording.EXAMPLES:
             chip = gr.Button(example, size="sm", elem_classes="fb-chip")
             chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", **QUIET)
-    return prompt, advice
+    return prompt
 
 
-def _advise(plan: TabPlan) -> Callable[[Any], Fields]:
-    @on_page
-    def advise(prompt: Any, model: Any) -> Fields:
+def _telling(what: str, plan: TabPlan, names: tuple[str, ...]) -> str:
+    """JavaScript that tells the form's parts what its widgets have, so that these may ask the server about it.
+
+    An event of Gradio's own that does not reach the server ends all others, and at last the page is loaded anew.
+    """
+    told = f"Object.fromEntries({json.dumps(names)}.map((name, at) => [name, values[at]]))"
+    kept = f"((window.flipbookTold ||= {{}})[{json.dumps(f'{what}-{plan.key}')}] = {told})"
+    return f"(...values) => {{ {kept}; document.dispatchEvent(new CustomEvent('flipbook:told-{what}-{plan.key}')); }}"
+
+
+def _advise(plan: TabPlan) -> Callable[..., Any]:
+    @for_part(plan.studio)
+    def advise(_visit: Visit, data: Fields) -> Fields:
+        prompt, model = data.get("words"), data.get("model")
         text = prompt[: plan.card.limits.max_prompt_chars] if isinstance(prompt, str) else ""
         if _named(plan, model) is None or not text.strip():
             return {"sentence": ""}
-        return {"sentence": plan.studio.advise(model, text, plan.needs_picture).sentence}
+        return {"sentence": plan.studio.advise(str(model), text, plan.needs_picture).sentence}
 
     return advise
 
 
 def _estimate(plan: TabPlan, fields: Fields) -> None:
     """The line under the button: what the clip will take here, as soon as that is known."""
-    line = part("estimate", {})
     asked = ("aspect_ratio", "seconds", "num_inference_steps", "guidance_scale", "sound", "model")
     # Which picture it will be makes no difference, but a model may need one.
     given = {"prompt": plan.card.title, "picture": plan.key if plan.needs_picture else None}
 
-    @on_page
-    def estimate(*values: Any) -> Fields:
-        request = VideoRequest(**given, **dict(zip(asked, values, strict=True)))
+    @for_part(plan.studio)
+    def estimate(_visit: Visit, data: Fields) -> Fields:
         try:
+            request = VideoRequest(**given, **{name: data.get(name) for name in asked})
             return present.estimate_view(plan.studio.estimate(request))
         except StudioError:
             return {"sentence": ""}  # a value that is refused is told of when the button is pressed
 
-    inputs = [fields[name] for name in asked]
-    # Between two models a slider may have the former's value and the new one's bounds: Gradio would break off there.
-    gently: Fields = {"queue": False, "trigger_mode": "always_last", "preprocess": False, **QUIET}
-    gr.on([fields[name].change for name in asked], estimate, inputs, line, **gently)
+    line = part("estimate", None, functions=(estimate,), form=plan.key)
+    inputs, js = [fields[name] for name in asked], _telling("wish", plan, asked)
+    gr.on([fields[name].change for name in asked], None, inputs, None, js=js, **QUIET)
     # gr.on does not take a part's own events.
     for own_event in (line.stale, fields["aspect_ratio"].picked):
-        own_event(estimate, inputs, line, **gently)
+        own_event(None, inputs, None, js=js, **QUIET)
 
 
 def _shapes(plan: TabPlan) -> gr.HTML:

@@ -47,6 +47,21 @@ function share(news) {
 }
 const hearForm = (act) => hear('form', (form) => form === given.form && act());
 
+// Asks the server about what the form's widgets tell of, once they rest for so long; only the last answer is drawn.
+function watchForm(what, restMs, question, draw) {
+  const key = `${what}-${given.form}`;
+  let asked = 0;
+  const look = async () => {
+    const told = window.flipbookTold?.[key], me = ++asked;
+    if (!told) return;
+    await sleep(restMs);
+    const reply = me === asked && (await ask(question, told));
+    if (me === asked && reply && !reply.error) draw(reply);
+  };
+  hear('told-' + key, look);
+  look();
+}
+
 // Text goes in as textContent only: prompts are other people's words.
 function make(tag, className, text) {
   const node = document.createElement(tag);

@@ -1,5 +1,4 @@
 // What the clip will take on this machine; asked for again when another clip has taught the studio more.
-const draw = () => drawFacts(find('.fb-estimate'), (props.value && props.value.sentence) || '');
-watch('value', draw);
+watchForm('wish', 100, 'estimate', ({ sentence }) => drawFacts(find('.fb-estimate'), sentence));
 hear('made', () => trigger('stale', { n: Date.now() }));
 trigger('stale', { n: 0 });
