@@ -92,18 +92,18 @@ What people type first, with seed 0: {typed}.
 
 ## Limits
 
-- It is young: its transformer had fourteen stretches, twenty-five hours in all, on two cores at most. The last
-  twenty-five subjects (from the donkey on) it has known for the last stretch only, in which they came three times as
-  often as most others, the twenty-five before them (from the girl on) for the last two. Of 30 held-out prompts with
-  the last ones the subject is found in 93 %, of 30 with the first hundred in 93 %, in single frames in 86 and 88 %.
+- It is young: its transformer had fifteen stretches, twenty-seven hours in all, on two cores at most. The last
+  fifty subjects (from the moose on) it has known for the last stretch only, in which they came two and a half times as
+  often as most others, the twenty-five before them (from the donkey on) for the last two. Of 30 held-out prompts with
+  the last ones the subject is found in 100 %, of 30 with the first hundred in 93 %, in single frames in 84 and 85 %.
   Scenes are right and motion mostly. Subjects have their colours and mostly their shapes; what has legs or fine parts
   (a cow, a horse, a dragon, a motorcycle) is a pattern of its colours that a person has to guess. Cats, dragons and
   unicorns it has seen six times as often as others, and surfing, eating and riding twice as often as other actions,
   because people type the first two first.
 - The row "typed first" is of "a cat surfing on a rainbow", "a dragon soaring over a cityscape" and "a unicorn eating
-  spaghetti", eight seeds each. These three are not held out: they are 8 % of what the last stretches were shown. The
-  spaghetti this judge takes for another dish, where it knows that of the one before in half of the clips; by eye it is
-  a white bowl with something red in it in both.
+  spaghetti", eight seeds each. These three are not held out: they are 7 % of what the last stretch was shown, 8 % in those
+  before. The spaghetti is, by eye, a white bowl with something red in it that empties; judges that learned from other
+  samples knew it in none to all of the same clips.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject faces as its art does unless it goes the other way, and moves at one speed: a world with fewer choices can
@@ -121,8 +121,7 @@ What people type first, with seed 0: {typed}.
 - It reads English only. Where a prompt is in another language, or has emoji in it, the page says what is called how
   in English, by Unicode's names of the emoji in {languages} languages.
 - The table's judges are as good as their last column says, and of 48 prompts one more or less is 2 %. The one before
-  had not heard of the newest subjects, of whom three of these prompts are, nor of the sounds that eleven of the scenes
-  have now. "First frame" rows are as near as the autoencoder is where something moves at once; where nothing does, the
+  had not heard of the newest subjects, of whom nine of these prompts are. "First frame" rows are as near as the autoencoder is where something moves at once; where nothing does, the
   picture itself is given back.
 - Clips are AI-generated, and every file that Flipbook writes says so.
 """

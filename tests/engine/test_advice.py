@@ -29,7 +29,7 @@ def test_words_of_the_camera_are_known_with_a_picture_alone() -> None:
     words = "the camera pans to the left"
     for said in (words, "nothing moves", "a landscape", "a photograph"):
         assert advise("pocket", said, has_picture=True).sentence == ""
-    assert advise("pocket", f"a cat, {words}").unknown == ("camera", "pans")
+    assert advise("pocket", f"a cat, {words}").unknown == ("pans",)
 
 
 def test_an_article_is_nothing_to_be_known() -> None:
@@ -62,7 +62,7 @@ def test_misspelt_words_are_guessed(slip: str, meant: str) -> None:
     assert meant in advise("pocket", f"an {slip} in the snow").suggestions
 
 
-@pytest.mark.parametrize("word", ["rabbi", "rabbis", "moses", "beggar", "turk", "priests", "sings"])
+@pytest.mark.parametrize("word", ["rabbi", "rabbis", "moses", "beggar", "turk", "priests", "sings", "monks", "nun"])
 def test_people_are_no_misspelt_toys(word: str) -> None:
     assert advise("pocket", f"a cat and a {word}").suggestions == ()
 

@@ -25,6 +25,7 @@ FOREIGN = {
     "a ❤️ dances": {"❤": "heart"},
     "🐻‍❄️ in the snow": {"🐻‍❄": "polar bear"},
     "🧑🏽‍🚀!": {"🧑‍🚀": "astronaut"},
+    "👩‍🚀 🐱": {"👩‍🚀": "astronaut", "🐱": "cat"},
 }
 ENGLISH = (
     "a cat in the snow", "a chat between robots", "a lighthouse in a storm", "lighthouse storm", "el dorado",
