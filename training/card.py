@@ -101,9 +101,9 @@ What people type first, with seed 0: {typed}.
   unicorns it has seen six times as often as others, and surfing, eating and riding twice as often as other actions,
   because people type the first two first.
 - The row "typed first" is of "a cat surfing on a rainbow", "a dragon soaring over a cityscape" and "a unicorn eating
-  spaghetti", eight seeds each. These three are not held out: they are 7 % of what the last stretch was shown, 8 % in those
-  before. The spaghetti is, by eye, a white bowl with something red in it that empties; judges that learned from other
-  samples knew it in none to all of the same clips.
+  spaghetti", eight seeds each. These three are not held out: they are 7 % of what the last stretch was shown, 8 % in
+  those before. The spaghetti is, by eye, a white bowl with something red in it that empties; judges that learned from
+  other samples knew it in none to all of the same clips.
 - What moves may flicker: in single frames the subject is recognised less often than over the whole clip, and now and
   then it fades or doubles for some frames.
 - A subject faces as its art does unless it goes the other way, and moves at one speed: a world with fewer choices can
@@ -121,8 +121,8 @@ What people type first, with seed 0: {typed}.
 - It reads English only. Where a prompt is in another language, or has emoji in it, the page says what is called how
   in English, by Unicode's names of the emoji in {languages} languages.
 - The table's judges are as good as their last column says, and of 48 prompts one more or less is 2 %. The one before
-  had not heard of the newest subjects, of whom nine of these prompts are. "First frame" rows are as near as the autoencoder is where something moves at once; where nothing does, the
-  picture itself is given back.
+  had not heard of the newest subjects, of whom nine of these prompts are. "First frame" rows are as near as the
+  autoencoder is where something moves at once; where nothing does, the picture itself is given back.
 - Clips are AI-generated, and every file that Flipbook writes says so.
 """
 
