@@ -158,8 +158,9 @@ def _estimate(plan: TabPlan, fields: Fields) -> None:
 
     @for_part(plan.studio)
     def estimate(_visit: Visit, data: Fields) -> Fields:
+        wish: Fields = {name: data.get(name) for name in asked}
         try:
-            request = VideoRequest(**given, **{name: data.get(name) for name in asked})
+            request = VideoRequest(**given, **wish)
             return present.estimate_view(plan.studio.estimate(request))
         except StudioError:
             return {"sentence": ""}  # a value that is refused is told of when the button is pressed

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def load(card: ModelCard, source: str | Path, plan: Plan) -> Any:
     # The original's vocoder is a hundred convolutions in a row, which 16 bits blur; its makers run it so too.
-    formats = {"vocoder": "float32"} if card.source else {}
+    formats: dict[str, Any] = {"vocoder": "float32"} if card.source else {}
     pipe = diffusion.load(card, source, plan, **formats)
     if "sigmas" in card.arguments:
         # The steps that a model was distilled to are to be taken as they are, not shifted by the size of the clip.
