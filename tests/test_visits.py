@@ -250,7 +250,7 @@ def test_without_a_showcase_nothing_is_shown(studio: Studio, visit: Visit) -> No
 def test_a_failed_job_with_latents_is_finished(hosted: Studio) -> None:
     anna = hosted.visit(ANNA)
     job = anna.submit(ASKED)
-    with pytest.raises(StudioError, match="Only a job that failed with its latents finished"):
+    with pytest.raises(StudioError, match="Of this clip nothing is left that could be finished"):
         anna.finish(job.id)
     anna.library.jobs.finish(job.id, "failed", "The disk was full.", can_finish=True)
     assert anna.job(job.id).state == Failed("The disk was full.", can_finish=True)

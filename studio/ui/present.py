@@ -91,13 +91,18 @@ def bounds(card: ModelCard) -> dict[str, View]:
     """What each field of the form may hold with this model, by the names of its widgets."""
     limits = card.limits
     return {
-        "seconds": {"minimum": limits.min_seconds, "maximum": limits.max_seconds},
-        "num_inference_steps": {"minimum": limits.min_steps, "maximum": limits.max_steps},
-        "guidance_scale": {"minimum": limits.min_guidance, "maximum": limits.max_guidance},
+        "seconds": _span(limits.min_seconds, limits.max_seconds),
+        "num_inference_steps": _span(limits.min_steps, limits.max_steps),
+        "guidance_scale": _span(limits.min_guidance, limits.max_guidance),
         "negative_prompt": {"interactive": card.has_negative_prompt},
         "sound": {"interactive": card.has_sound},
         "step_cache": {"interactive": card.can_skip_steps},
     }
+
+
+def _span(low: float, high: float) -> View:
+    """Of a slider; Gradio has none with one place only, so that one is longer and stands still."""
+    return {"minimum": low, "maximum": high if high > low else low + 1, "interactive": high > low}
 
 
 def defaults(card: ModelCard) -> dict[str, View]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 from typing import Any
 
 import httpx
@@ -164,13 +164,15 @@ def test_another_website_is_heard_at_no_address(house: House, program: Program) 
 def test_too_much_is_not_even_read(house: House) -> None:
     most = 1.4 * house.studio.settings.max_upload_bytes + 2**20
     for path in ("/gradio_api/queue/join", "/gradio_api/upload", "/clips.zip"):
-        said = HTTPConnection(house.address.removeprefix("http://"), timeout=60)
-        said.putrequest("POST", path)
-        said.putheader("Content-Length", str(round(most) + 1))
-        said.endheaders(b"{")
-        answer = said.getresponse()
-        assert (answer.status, json.loads(answer.read())) == (413, {"detail": wording.too_much(most)}), path
-        said.close()
+        host, port = house.address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=60) as line:
+            said = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {round(most) + 1}\r\n\r\n{{"
+            line.sendall(said.encode())
+            answer = b""
+            while b"}" not in answer:
+                answer += line.recv(4096)
+        assert answer.startswith(b"HTTP/1.1 413"), path
+        assert wording.too_much(most) in answer.decode()
     pieces = (b"[" * 2**20 for _ in range(100))  # of who does not say how much it will be
     answer = httpx.post(house.address + "/gradio_api/queue/join", content=pieces, timeout=60)
     assert answer.status_code >= 400

@@ -30,7 +30,7 @@ def test_a_clip_is_taken_down_and_its_maker_told(open_house: OpenHouse, visit: C
     assert keeper.ask(f"/clips/{bad.video}", method="DELETE", keeper_token=TOKEN)[0] == 404
     maker.page.reload()
     maker.expect_alive()
-    expect(maker.page.locator(".fb-removed")).to_contain_text("by who keeps this studio")
+    expect(maker.page.locator(".fb-removed")).to_contain_text("by whoever keeps this studio")
     expect(maker.cards).to_have_count(1)
     keeper.close()
 

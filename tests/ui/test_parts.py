@@ -29,7 +29,7 @@ def program(house: House) -> Iterator[Program]:
 def test_all_of_them_are_known(house: House) -> None:
     assert set(house.server_functions()) == {
         "poll_jobs", "stop_job", "finish_job", "list_clips", "remove_clip", "favour_clip", "show_clip", "take_picture",
-        "download_state", "look_up_model", "fetch_model", "stop_fetching",
+        "download_state", "look_up_model", "fetch_model", "stop_fetching", "advise", "estimate",
     }  # fmt: skip
 
 

@@ -253,6 +253,7 @@ def test_the_form_follows_the_model() -> None:
         bounds, values = present.bounds(card), present.defaults(card)
         for name in ("seconds", "num_inference_steps", "guidance_scale"):
             assert bounds[name]["minimum"] <= values[name]["value"] <= bounds[name]["maximum"]
+            assert bounds[name]["minimum"] < bounds[name]["maximum"], "Gradio breaks off at a slider with one place"
         assert values["sound"]["value"] == bounds["sound"]["interactive"] == card.has_sound
         assert ("negative_prompt" in values) != card.has_negative_prompt
 
