@@ -215,3 +215,13 @@ def test_a_model_is_fetched_from_the_page(
         expect(visitor.page.get_by_role("button", name=make).locator("visible=true")).to_be_enabled()
         visitor.make("a cat")
     assert [clip.request.model for clip in house.studio.visit().clips()] == [ABSENT.name]
+
+
+def test_a_model_with_one_number_of_steps_stands_still_there(open_house: OpenHouse, visit: Visit) -> None:
+    visitor = visit(open_house(models=Catalog((rows.POCKET, here(rows.LTX_DISTILLED)))).address)
+    choose(visitor, rows.LTX_DISTILLED)
+    expect(number(visitor, wording.STEPS)).to_have_value("8")
+    expect(number(visitor, wording.STEPS)).to_be_disabled()
+    choose(visitor, rows.POCKET)
+    expect(number(visitor, wording.STEPS)).to_have_value("4")
+    expect(number(visitor, wording.STEPS)).to_be_enabled()
