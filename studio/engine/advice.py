@@ -42,7 +42,7 @@ class Knowledge:
 
 @dataclass(frozen=True)
 class Advice:
-    """Words of a prompt that the model never learned, and the nearest things that it did.
+    """Words of a prompt that the model never learned, the nearest things that it did, and whether any is shown.
 
     Of a prompt in another language the English names of what is known, if any; for an English one None.
     """

@@ -1,4 +1,4 @@
-"""The folders under DATA_DIR and the names in them: clips, pictures, finished latents, half-made files, room to spare.
+"""The folders under DATA_DIR and the names in them: clips, pictures, uploads, finished latents, half-made files.
 
 Knows nothing of rows. A name that comes from outside is checked here before it becomes a path.
 """

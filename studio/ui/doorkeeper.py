@@ -1,4 +1,4 @@
-"""Turns away other websites, also those with a name that leads here, and addresses at which Gradio itself breaks off.
+"""Turns away other websites, what is too much to be read, and addresses at which Gradio itself breaks off.
 
 Knows no feature of the studio.
 """

@@ -180,12 +180,6 @@ function answer(dialog, clip, y) {
   });
 }
 
-// Asks the server to change something; what hindered it, if anything.
-async function hindrance(name, data) {
-  const reply = await ask(name, data);
-  return reply && !reply.error ? '' : (reply && reply.error) || words.notChanged;
-}
-
 // In the clip's own card, where whoever pressed a button looks.
 function complain(clip, sentence) {
   const card = find(`.fb-shelf:not([hidden]) [data-clip="${clip.id}"]`);
@@ -196,12 +190,13 @@ function complain(clip, sentence) {
   find('.fb-facts', card).after(said);
 }
 
-// Whether the server changed it; else it is said why not.
+// Asks the server to change something; whether it did, else it is said why not.
 async function change(name, clip, data = {}) {
-  const sentence = await hindrance(name, { clip: clip.id, ...data });
-  if (sentence) complain(clip, sentence);
-  else find(`[data-clip="${clip.id}"] .fb-complaint`)?.remove();
-  return !sentence;
+  const reply = await ask(name, { clip: clip.id, ...data });
+  const isDone = Boolean(reply && !reply.error);
+  if (isDone) find(`[data-clip="${clip.id}"] .fb-complaint`)?.remove();
+  else complain(clip, (reply && reply.error) || words.notChanged);
+  return isDone;
 }
 
 // Takes a film out of here, to a chat or among the photographs.
