@@ -153,10 +153,11 @@ class Files:
             if _PICTURE.fullmatch(path.name) and path.name not in used and path.stat().st_mtime < before_s:
                 _remove(path)
 
-    def empty_tmp(self) -> None:
-        """Remove what a studio that ended left half-made."""
+    def make_room(self) -> None:
+        """Remove what a studio that ended left half-made, and what was sent to it: a full disk may have ended it."""
         for path in self.tmp.iterdir():
             _remove(path)
+        self.sweep_uploads()
 
     def sweep_uploads(self, before_s: float = math.inf) -> None:
         """Remove what was sent before that time: what broke off, and what a studio that was killed left."""
@@ -166,13 +167,11 @@ class Files:
                     path.rmdir() if path.is_dir() else path.unlink()
 
     def sweep(self, listed: set[str], picture_names: set[str], with_latents: set[str]) -> set[str]:
-        """Remove what nothing refers to: half-made files, unlisted clip files, unused pictures, old latents.
+        """Remove what nothing refers to: unlisted clip files, unused pictures, old latents.
 
         More clip files than a crash can leave are of another database, an older copy's say: they are set aside.
         Returns the ids of the jobs whose latents are there.
         """
-        self.empty_tmp()
-        self.sweep_uploads()
         unlisted = self._unlisted(listed)
         if len(unlisted) > MOST_LEFT:
             self._set_aside(unlisted)

@@ -43,7 +43,7 @@ class Library:
         self.removals = Removals(self._database)
         self.runs = Runs(self._database)
         try:
-            self.files.empty_tmp()
+            self.files.make_room()
             try:
                 self._recover()
             except StudioError:
