@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
+VERSION = "0.4.0"
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "21:9")
 MAX_SEED = 2**31 - 1
 NEW_SEED = -1
@@ -217,8 +218,12 @@ class VideoRequest:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> VideoRequest:
         """Rebuild a request, passing over keys that a newer or older version wrote."""
-        known = {field.name for field in fields(cls)}
-        return cls(**{key: value for key, value in values.items() if key in known})
+        return cls(**_known(cls, values))
+
+
+def _known(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    names = {field.name for field in fields(cls)}
+    return {key: value for key, value in values.items() if key in names}
 
 
 def shown(value: object) -> str:
@@ -276,6 +281,7 @@ class Made:
 
     `steps_done` is below the request's steps when the visitor stopped and kept. After a second try with
     safer settings, `changed` holds those fields of the request and `note` says so; `weights` stands for the model's.
+    Of a clip that was extended, what the parts before this one took and were asked for is in `earlier_...`.
     """
 
     width: int
@@ -291,6 +297,14 @@ class Made:
     note: str = ""
     changed: dict[str, Any] = field(default_factory=dict)
     weights: str = ""
+    earlier_seconds: float = 0.0
+    earlier_energy_wh: float = 0.0
+    earlier_prompts: str = ""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Made:
+        """As `VideoRequest.from_dict`."""
+        return cls(**_known(cls, values))
 
 
 Report = Callable[[Progress], None]
@@ -378,22 +392,3 @@ class Estimate:
     energy_wh: float | None
     is_energy_measured: bool
     runs: int
-
-
-@dataclass(frozen=True)
-class Health:
-    """How the studio is. `errors` are the newest failures: Unix time and sentence; `jobs` counts rows by state."""
-
-    version: str
-    model: str
-    state: str
-    sentence: str
-    device: str
-    up_s: float
-    running: int
-    waiting: int
-    jobs: dict[str, int]
-    clips_bytes: int
-    free_bytes: int
-    process: int
-    errors: tuple[tuple[float, str], ...]

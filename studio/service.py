@@ -10,12 +10,12 @@ import logging
 import os
 import tempfile
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from studio import estimate
-from studio.domain import EVERYONE, Clip, Estimate, Health, ModelCard, Queued, StudioError, VideoRequest, shown
+from studio.domain import EVERYONE, VERSION, Clip, Estimate, ModelCard, Queued, StudioError, VideoRequest, shown
 from studio.downloads import Download, Downloads
 from studio.engine import advice, catalog, checkpoint, memory
 from studio.engine.advice import Advice
@@ -35,15 +35,34 @@ from studio.media.larger import larger_size, write_larger
 from studio.settings import Settings
 from studio.store.files import is_id
 from studio.store.library import Library
+from studio.store.removals import KEEPER
 from studio.visits import OVER, Outlook, Visit
 
 __all__ = ["OVER", "Download", "Outlook", "Studio", "Visit", "larger_size", "longest_extension_s"]
 
 log = logging.getLogger(__name__)
 
-VERSION = "0.4.0"
 FAILURES_SHOWN = 5
 TIDY_EVERY_S = 3600.0  # looking at every row of a large gallery takes a while
+
+
+@dataclass(frozen=True)
+class Health:
+    """How the studio is. `errors` are the newest failures: Unix time and sentence; `jobs` counts rows by state."""
+
+    version: str
+    model: str
+    state: str
+    sentence: str
+    device: str
+    up_s: float
+    running: int
+    waiting: int
+    jobs: dict[str, int]
+    clips_bytes: int
+    free_bytes: int
+    process: int
+    errors: tuple[tuple[float, str], ...]
 
 
 class Studio:
@@ -101,7 +120,7 @@ class Studio:
     def take_down(self, film: str) -> None:
         """Remove for good whose clip it ever is that has a `film` of that file name; its maker finds a note of it."""
         clip = self._of_film(film)
-        self._library.delete(clip, ("keeper", time.time()))
+        self._library.delete(clip, (KEEPER, time.time()))
         log.info("clip taken down", extra={"clip": clip.id})
 
     def larger(self, film: str) -> bytes:

@@ -58,7 +58,7 @@ MANY_PARAMETERS: dict[str, str] = {
 }
 # "path:function" or "path" -> why its length is right.
 LONG: dict[str, str] = {
-    "studio/ui/api.py:add_api": "five described endpoints in one closure, since gradio reads each signature",
+    "studio/ui/api.py:add_api": "six described endpoints in one closure, since gradio reads each signature",
     "studio/ui/api.py:generate": "fifteen parameters, each described in a line that programs and agents read",
 }
 

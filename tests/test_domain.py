@@ -226,6 +226,12 @@ def test_job_knows_whether_it_is_over(state: Any, is_over: bool) -> None:
     assert Job("0" * 32, GOOD, 1.0, state).is_over is is_over
 
 
+def test_what_another_version_made_is_read() -> None:
+    values = {"width": 64, "height": 48, "num_frames": 5, "frame_rate": 12.0, "has_sound": False}
+    made = Made.from_dict({**values, "elapsed_seconds": 1.0, "smell": "of roses"})
+    assert made == Made(**values, elapsed_seconds=1.0)
+
+
 def test_recipe_is_json_with_request_result_and_id() -> None:
     made = Made(width=224, height=128, num_frames=25, frame_rate=12.0, has_sound=True, elapsed_seconds=9.5)
     clip = Clip("a" * 32, replace(GOOD, seed=5), 1.0, made, video="a.mp4", poster="a.jpg")

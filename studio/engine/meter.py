@@ -10,7 +10,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 # codecarbon 3.3 takes 4 W a thread for a processor it does not know; the SPECpower results that Cloud Carbon Footprint
@@ -19,6 +19,8 @@ WATTS_PER_THREAD = 4.0
 # What an A100 on PCI Express may draw at most, for a GPU without a counter that we may read.
 GPU_WATTS = 300.0
 SAMPLE_EVERY_S = 0.05
+# RAPL's counters begin anew after some minutes at full power, and a large model takes longer than that.
+COUNT_EVERY_S = 10.0
 POWERCAP = Path("/sys/class/powercap")
 _STATM = Path("/proc/self/statm")
 
@@ -36,17 +38,19 @@ class Spent:
 class Meter:
     """Runs while its `with` block does; `spent` may be asked at any time in between."""
 
-    def __init__(self, device: str = "cpu", powercap: Path = POWERCAP) -> None:
+    def __init__(self, device: str = "cpu", powercap: Path = POWERCAP, gpus: int = 1) -> None:
         self._counters = [package for package in sorted(powercap.glob("intel-rapl:*")) if _is_readable(package)]
-        self._gpu = _Gpu() if device == "cuda" else None
+        self._gpu = _Gpus(gpus) if device == "cuda" else None
         self._peak_bytes = 0
         self._handed_over_s: tuple[float, float] | None = None
+        self._counting = Lock()
         self._over = Event()
         self._sampler = Thread(target=self._sample, name="meter", daemon=True)
 
     def __enter__(self) -> Meter:
         self._started_s, self._processor_s = time.monotonic(), time.process_time()
         self._joules_before = [_joules(package) for package in self._counters]
+        self._used_joules = 0.0
         if self._gpu:
             self._gpu.start()
         self._sampler.start()
@@ -83,11 +87,13 @@ class Meter:
     def _processor_joules(self) -> tuple[float, bool]:
         if not self._counters:
             return (self._worked_until_s() - self._processor_s) * WATTS_PER_THREAD, False
-        used = 0.0
-        for package, before in zip(self._counters, self._joules_before, strict=True):
-            difference = _joules(package) - before
-            used += difference if difference >= 0 else difference + _joules(package, "max_energy_range_uj")
-        return used, True
+        with self._counting:
+            for at, package in enumerate(self._counters):
+                now = _joules(package)
+                passed = now - self._joules_before[at]
+                self._used_joules += passed if passed >= 0 else passed + _joules(package, "max_energy_range_uj")
+                self._joules_before[at] = now
+            return self._used_joules, True
 
     def _worked_until_s(self) -> float:
         if self._handed_over_s is None:
@@ -96,17 +102,24 @@ class Meter:
         return process_s + time.thread_time() - thread_s
 
     def _sample(self) -> None:
+        counted_s = self._started_s
         while not self._over.wait(SAMPLE_EVERY_S):
             self._peak_bytes = max(self._peak_bytes, _resident_bytes())
+            if time.monotonic() - counted_s > COUNT_EVERY_S:
+                counted_s = time.monotonic()
+                self._processor_joules()
 
 
-class _Gpu:
-    """The GPU that torch uses. Its counter is missing on old cards and on slices of a card."""
+class _Gpus:
+    """The GPU that torch uses, or the first so many. Counters are missing on old cards and on slices of a card.
 
-    def __init__(self) -> None:
+    The memory is that of the one that torch uses.
+    """
+
+    def __init__(self, count: int) -> None:
         import torch  # slow to import, so only where a model is already loaded
 
-        self._cuda = torch.cuda
+        self._cuda, self._count = torch.cuda, count
         self._counter: Any = None
         self._final: tuple[float, bool, int] | None = None
         try:
@@ -115,12 +128,13 @@ class _Gpu:
             return
         try:
             nvml.nvmlInit()
-            uuid = torch.cuda.get_device_properties(torch.cuda.current_device()).uuid
-            handle = nvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-            nvml.nvmlDeviceGetTotalEnergyConsumption(handle)
+            used = range(count) if count > 1 else [torch.cuda.current_device()]
+            names = [f"GPU-{torch.cuda.get_device_properties(device).uuid}" for device in used]
+            handles = [nvml.nvmlDeviceGetHandleByUUID(name) for name in names]
+            _ = [nvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles]
         except nvml.NVMLError:
             return
-        self._counter = lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000
+        self._counter = lambda: sum(nvml.nvmlDeviceGetTotalEnergyConsumption(handle) for handle in handles) / 1000
 
     def start(self) -> None:
         self._before = self._counter() if self._counter else 0.0
@@ -133,7 +147,7 @@ class _Gpu:
         """Joules, whether they were measured, and the memory's peak in bytes, up to now or to where it was stopped."""
         if self._final:
             return self._final
-        joules = self._counter() - self._before if self._counter else GPU_WATTS * seconds
+        joules = self._counter() - self._before if self._counter else GPU_WATTS * self._count * seconds
         return joules, self._counter is not None, self._cuda.max_memory_allocated()
 
 

@@ -77,6 +77,10 @@ class ParallelPipeline(_Part):
         with self._in_step():
             super().load(model)
 
+    @property
+    def gpus(self) -> int:
+        return self.ranks if self._card is not None and is_split(self._card) else 1
+
     def unload(self) -> None:
         if self._card is not None and is_split(self._card):
             self._send("unload")

@@ -76,6 +76,11 @@ class VideoPipeline:
         self._worn: dict[str, float] = {}
         self._previewer: Any = None
 
+    @property
+    def gpus(self) -> int:
+        """How many GPUs work on a clip of the loaded model, where they do."""
+        return 1
+
     def is_loaded(self, model: str) -> bool:
         return self._card is not None and self._card.name == model
 

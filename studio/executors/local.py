@@ -118,7 +118,7 @@ class LocalExecutor:
         report(Progress("loading"))
         self._load(task.request.model)
         device = self._pipeline.plan.device if self._pipeline.plan else "cpu"
-        meter = metered.enter_context(Meter(device))
+        meter = metered.enter_context(Meter(device, gpus=self._pipeline.gpus))
         making = Making(self._pipeline, task, report, orders, meter)
         write = making.run()
         if not self._may_overlap(device):

@@ -36,7 +36,7 @@ from studio.media import detail, fault
 from studio.media.join import join
 from studio.media.picture import fit, read_picture
 from studio.media.poster import poster_jpeg
-from studio.media.provenance import tags, xmp
+from studio.media.provenance import read_recipe, tags, xmp
 from studio.media.video import Movie, Tags, read_video, write_video
 
 log = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Making:
         self.card = pipeline.catalog.card(task.request.model)
         size = grid.size(self.card.grid, task.request.aspect_ratio)
         self.source = read_video(task.source) if task.source else None
+        self.begins_with = (read_recipe(task.source) or {}) if task.source else {}
         self.history = _history(self.source, self.card, size)
         self.picture, self.last_picture = (
             fit(read_picture(path), *size, task.request.picture_fit) if path else None
@@ -170,7 +171,8 @@ class Making:
             def texts() -> Tags:
                 nonlocal made
                 made = self._made(latents, movie)
-                return tags(latents.request, {**facts_of(made), "clip": task.id})
+                earlier = {"begins_with": self.begins_with} if self.begins_with else {}
+                return tags(latents.request, {**facts_of(made), **earlier, "clip": task.id})
 
             task.poster.write_bytes(poster_jpeg(movie.frames, xmp(self.card.name)))
             write_video(task.target, movie, texts, lambda: self.orders() == "stop", begins_as=task.source)
@@ -193,6 +195,7 @@ class Making:
             note=" ".join(filter(None, (latents.note, self.leaner))),
             changed=_changed(self.task.request, latents.request),
             weights=latents.weights,
+            **_earlier(self.begins_with),
         )
 
 
@@ -223,7 +226,21 @@ def facts_of(made: Made) -> dict[str, Any]:
     }
     if made.energy_wh:
         facts |= {"energy_wh": made.energy_wh, "energy_is_measured": made.is_energy_measured}
+    if made.earlier_seconds:
+        facts |= {"earlier_seconds": made.earlier_seconds, "earlier_energy_wh": made.earlier_energy_wh}
     return facts | {name: text for name, text in (("weights", made.weights), ("note", made.note)) if text}
+
+
+def _earlier(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What the parts before took, and their prompts line by line, from the recipe of the film that is extended."""
+    parts = [recipe]
+    while recipe := recipe.get("begins_with", {}):
+        parts.append(recipe)
+    return {
+        "earlier_seconds": round(sum(part.get("elapsed_seconds", 0.0) for part in parts), 3),
+        "earlier_energy_wh": round(sum(part.get("energy_wh", 0.0) for part in parts), 6),
+        "earlier_prompts": "\n".join(part["prompt"] for part in reversed(parts) if part.get("prompt")),
+    }
 
 
 def _safer(request: VideoRequest, card: ModelCard) -> VideoRequest:

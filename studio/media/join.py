@@ -6,7 +6,8 @@ import numpy as np
 
 from studio.domain import StudioError
 from studio.media import detail
-from studio.media.video import Movie, fit_sound
+from studio.media.soundtrack import fit_sound
+from studio.media.video import Movie
 
 CROSSFADE_S = 0.25
 CARRIED_S = 0.4

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
-from studio.domain import StudioError, VideoRequest
+from studio.domain import VERSION, StudioError, VideoRequest
 from studio.media.video import Tags, probe
 
 GENERATOR = "Flipbook"
@@ -18,14 +19,15 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmic
 _XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
 <x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
 <rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
- xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool={tool}
+ xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:CreatorTool={tool} xmp:CreateDate={date}
  Iptc4xmpExt:DigitalSourceType={source} Iptc4xmpExt:AISystemUsed={system}/>
 </rdf:RDF></x:xmpmeta><?xpacket end="r"?>"""
 
 
 def recipe_json(request: VideoRequest, extra: dict[str, Any]) -> str:
     """The whole request and `extra` as compact JSON, plain ASCII so that every tool carries it unharmed."""
-    return json.dumps({"generated_by": GENERATOR, **request.to_dict(), **extra}, separators=(",", ":"))
+    made_by = {"generated_by": GENERATOR, "version": VERSION, "made_at": _now()}
+    return json.dumps({**made_by, **request.to_dict(), **extra}, separators=(",", ":"))
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:
@@ -40,7 +42,7 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
 
 def xmp(model: str) -> bytes:
     """The packet that tells programs of a film or picture that this model has generated it."""
-    values = {"tool": GENERATOR, "source": SOURCE_TYPE, "system": model}
+    values = {"tool": f"{GENERATOR} {VERSION}", "date": _now(), "source": SOURCE_TYPE, "system": model}
     return _XMP.format(**{name: quoteattr(value) for name, value in values.items()}).encode()
 
 
@@ -49,5 +51,9 @@ def tags(request: VideoRequest, facts: dict[str, Any]) -> Tags:
 
     The title is the prompt without what a tag cannot hold (zeros, half characters).
     """
-    title = "".join(char for char in request.prompt if char.isprintable())[:TITLE_CHARS]
+    title = "".join(char for char in " ".join(request.prompt.split()) if char.isprintable())[:TITLE_CHARS]
     return Tags(title or GENERATOR, DESCRIPTION, recipe_json(request, facts), xmp(request.model))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.audio.resampler import AudioResampler
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace
@@ -24,11 +23,10 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from studio.domain import ShouldStop, Stopped, StudioError
+from studio.media.soundtrack import fit_sound, read_sound, soundtrack
 
 log = logging.getLogger(__name__)
 
-AAC_FRAME = 1024
-AAC_BITS_PER_SECOND = 128_000
 # What AAC in an MP4 can carry; another rate would be refused by the encoder with a number only.
 AAC_RATES = (7350, 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 XMP_BOX = bytes.fromhex("be7acfcb97a942e89c71999491e3afac")
@@ -88,16 +86,19 @@ def write_video(
 
     `tags` may be a function, called when the pictures are encoded: what it says can cover nearly the whole work.
     `begins_as` is a video that the movie goes on from, with the same first frames: its pictures are taken over as
-    they are, so that a clip may be extended again and again without a loss. Where it is gone, they are encoded anew.
+    they are, and its sound as far as that is the same, so that a clip may be extended again and again without a loss.
+    Where it is gone, all is encoded anew.
     Raises StudioError for odd sizes, Stopped when asked to. Whatever it raises, no file is left.
     """
     _check(movie)
+    if begins_as and not begins_as.is_file():  # it may have been deleted meanwhile
+        begins_as = None
     parts = _picture_parts(movie, should_stop, begins_as)
     texts = tags() if callable(tags) else tags
     try:
         with av.open(str(path), "w", format="mp4", options=MP4) as container:
             container.metadata.update(title=texts.title, description=texts.description, comment=texts.comment)
-            _mux(container, parts, movie)
+            _mux(container, parts, movie, begins_as)
         append_xmp(path, texts.xmp)
     except BaseException:
         path.unlink(missing_ok=True)
@@ -144,11 +145,8 @@ def read_video(path: Path) -> Movie:
         frames = np.fromiter(frames_of(path), np.dtype((np.uint8, (video.height, video.width, 3))))
         if not container.streams.audio:
             return Movie(frames, rate)
-        stream = container.streams.audio[0]
-        resampler = AudioResampler(format="fltp", layout="stereo", rate=stream.rate)
-        decoded = [part for frame in container.decode(stream) for part in resampler.resample(frame)]
-        sound = np.concatenate([frame.to_ndarray() for frame in decoded], axis=1)
-        return Movie(frames, rate, fit_sound(sound, len(frames), rate, stream.rate), stream.rate)
+        sound, sampling_rate = read_sound(container)
+        return Movie(frames, rate, fit_sound(sound, len(frames), rate, sampling_rate), sampling_rate)
 
 
 def frame_at(path: Path, at_s: float = math.inf) -> Image.Image:
@@ -158,12 +156,6 @@ def frame_at(path: Path, at_s: float = math.inf) -> Image.Image:
     number = at_s * float(rate) if rate else math.inf
     ((_, frame),) = deque(takewhile(lambda numbered: numbered[0] <= number, enumerate(frames_of(path))), maxlen=1)
     return Image.fromarray(frame)
-
-
-def fit_sound(sound: np.ndarray, num_frames: int, frame_rate: float, sampling_rate: int) -> np.ndarray:
-    """Cut `sound` (2, N), or fill it with silence, to the length of so many frames."""
-    wanted = round(num_frames / frame_rate * sampling_rate)
-    return np.pad(sound[:, :wanted], ((0, 0), (0, max(0, wanted - sound.shape[1]))))
 
 
 def _check(movie: Movie) -> None:
@@ -177,8 +169,7 @@ def _check(movie: Movie) -> None:
 
 def _picture_parts(movie: Movie, should_stop: ShouldStop, begins_as: Path | None) -> list[bytes]:
     """MP4 files in memory whose pictures, one after another, are the movie's."""
-    is_there = begins_as is not None and begins_as.is_file()  # it may have been deleted meanwhile
-    if begins_as and is_there and (kept := probe(begins_as).num_frames) >= MIN_KEPT_FRAMES:
+    if begins_as and (kept := probe(begins_as).num_frames) >= MIN_KEPT_FRAMES:
         old = begins_as.read_bytes()
         new = _encoded(movie.frames[kept:], movie.frame_rate, should_stop)
         # One file has one set of decoder parameters; another version of the encoder may have written others.
@@ -225,14 +216,18 @@ def _parameters(video: bytes) -> bytes | None:
         return container.streams.video[0].codec_context.extradata
 
 
-def _mux(container: OutputContainer, parts: list[bytes], movie: Movie) -> None:
+def _mux(container: OutputContainer, parts: list[bytes], movie: Movie, begins_as: Path | None) -> None:
     with ExitStack() as opened:
         sources = [opened.enter_context(av.open(io.BytesIO(part), "r")) for part in parts]
         picture = container.add_stream_from_template(sources[0].streams.video[0])
-        sound = None
+        heard: list[av.Packet] = []
         if movie.sound is not None:
-            sound = container.add_stream("aac", rate=movie.sampling_rate, layout="stereo")
-            sound.bit_rate = AAC_BITS_PER_SECOND
+            samples = fit_sound(movie.sound, len(movie.frames), movie.frame_rate, movie.sampling_rate)
+            encoded, heard = soundtrack(samples, movie.sampling_rate, begins_as)
+            template = opened.enter_context(av.open(io.BytesIO(encoded), "r"))
+            sound = container.add_stream_from_template(template.streams.audio[0])
+            for packet in heard:
+                packet.stream = sound
         begin = 0
         for source in sources:
             stream = source.streams.video[0]
@@ -242,12 +237,7 @@ def _mux(container: OutputContainer, parts: list[bytes], movie: Movie) -> None:
                 packet.pts, packet.dts, packet.stream = packet.pts + begin, packet.dts + begin, picture
                 container.mux(packet)
             begin += round(stream.frames / movie.frame_rate / (stream.time_base or 1))
-        if sound is not None and movie.sound is not None:
-            samples = fit_sound(movie.sound, len(movie.frames), movie.frame_rate, movie.sampling_rate)
-            samples = np.ascontiguousarray(np.clip(samples, -1, 1), dtype=np.float32)
-            whole = av.AudioFrame.from_ndarray(samples, format="fltp", layout="stereo")
-            whole.sample_rate, whole.pts, whole.time_base = movie.sampling_rate, 0, Fraction(1, movie.sampling_rate)
-            container.mux([*sound.encode(whole), *sound.encode()])
+        container.mux(heard)
 
 
 def frames_of(path: Path) -> Iterator[np.ndarray]:

@@ -16,13 +16,14 @@ FRESH_S = 600
 
 @dataclass(frozen=True)
 class Sought:
-    """Which clips are looked for: those whose prompts hold all of these words or parts of words, in any case."""
+    """Which clips are looked for: whose prompts, all parts' together, hold all of these words or parts, in any case."""
 
     words: tuple[str, ...] = ()
     is_favourite: bool = False
 
 
 EVERYTHING = Sought()
+_PROMPTS = "json_extract(request, '$.prompt') || ' ' || coalesce(json_extract(made, '$.earlier_prompts'), '')"
 
 
 class Clips:
@@ -63,7 +64,7 @@ class Clips:
         if sought.is_favourite:
             condition += " AND is_favourite"
         for word in sought.words:
-            condition += " AND instr(fold(json_extract(request, '$.prompt')), ?)"
+            condition += f" AND instr(fold({_PROMPTS}), ?)"
             values += (word.casefold(),)
         return self._newest(condition, values, limit, before)
 
@@ -95,14 +96,18 @@ class Clips:
         """What is to be swept, oldest first, with the reason: made before a time, or above so many bytes together.
 
         A favourite is never among them, but its bytes count; nor for its bytes what is newer than FRESH_S.
+        No clip is older than those before it, whatever a clock said that was behind.
         """
-        fresh_s = time.time() - FRESH_S
+        now_s, newest_s = time.time(), 0.0
         rows = self._database.rows("SELECT rowid, * FROM clips ORDER BY rowid")
         surplus = sum(row["bytes"] for row in rows) - most_bytes if most_bytes is not None else 0
         found: list[tuple[Clip, str]] = []
         for row in rows:
-            is_old = before_s is not None and row["created_s"] < before_s
-            is_surplus = surplus > 0 and row["created_s"] < fresh_s
+            if row["created_s"] <= now_s:  # a clock that was ahead tells nothing of those after it
+                newest_s = max(newest_s, row["created_s"])
+            made_s = max(newest_s, row["created_s"])
+            is_old = before_s is not None and made_s < before_s
+            is_surplus = surplus > 0 and made_s < now_s - FRESH_S
             if row["is_favourite"] or not (is_old or is_surplus):
                 continue
             found.append((_clip(row), "age" if is_old else "size"))
@@ -133,7 +138,7 @@ def _clip(row: sqlite3.Row) -> Clip:
         id=row["id"],
         request=VideoRequest.from_dict(json.loads(row["request"])),
         created_s=row["created_s"],
-        made=Made(**json.loads(row["made"])),
+        made=Made.from_dict(json.loads(row["made"])),
         video=row["video"],
         poster=row["poster"],
         owner=row["owner"],

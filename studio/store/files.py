@@ -19,8 +19,8 @@ from studio.domain import NO_ROOM, StudioError, no_room_sentence, shown
 
 log = logging.getLogger(__name__)
 
-# Two files for each clip that was being published or deleted.
-MOST_LEFT = 20
+# Two files for the clip that was being published, and two for one that was being deleted.
+MOST_LEFT = 4
 LATENTS_KEPT_S = 7 * 24 * 3600
 # Enough for the pages that one row's removal writes.
 SPARE_BYTES = 256 * 1024

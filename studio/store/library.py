@@ -18,7 +18,7 @@ from studio.store.database import Database
 from studio.store.files import LATENTS_KEPT_S, Files
 from studio.store.jobs import Jobs
 from studio.store.pictures import DAY_S, Pictures
-from studio.store.removals import Removals
+from studio.store.removals import KEEPER, Removals
 from studio.store.runs import Run, Runs
 
 log = logging.getLogger(__name__)
@@ -82,7 +82,8 @@ class Library:
     def delete(self, clip: Clip, swept: tuple[str, float] | None = None) -> bool:
         """Remove a clip's row, its job's and then its files; whether there was one. A crash leaves files to sweep.
 
-        Of what is `swept`, for a reason at a time, its owner finds a note in `removals`.
+        Of what is `swept`, for a reason at a time, its owner finds a note in `removals`; it stays if it has become
+        a favourite meanwhile, or is about to be extended, unless the keeper wants it gone.
         """
         try:
             was_there = self._unlist(clip, swept)
@@ -90,14 +91,21 @@ class Library:
             # On a full disk not even a row can be removed without some room.
             self.files.give_spare()
             was_there = self._unlist(clip, swept)
-        self.files.remove(clip.video, clip.poster)
+        if was_there:
+            self.files.remove(clip.video, clip.poster)
         self.files.keep_spare()
         return was_there
 
     def _unlist(self, clip: Clip, swept: tuple[str, float] | None) -> bool:
         with self._database.transaction():
+            now = self.clips.get(clip.id)
+            if now is None:
+                return False
             if swept:
-                self.removals.add(clip.owner, *swept)
+                reason, at_s = swept
+                if reason != KEEPER and (now.is_favourite or clip.id in self.jobs.extended()):
+                    return False
+                self.removals.add(clip.owner, reason, at_s)
             return self.clips.remove(clip.id)
 
     def keep_picture(self, owner: str, png: bytes) -> str:
@@ -121,11 +129,10 @@ class Library:
             for clip, reason in self.clips.overdue(before_s, keep_bytes or None)
             if clip.id not in going_on
         ]
-        for clip, reason in overdue:
-            self.delete(clip, (reason, now_s))
-        for reason, clips in Counter(reason for _, reason in overdue).items():
+        swept = Counter(reason for clip, reason in overdue if self.delete(clip, (reason, now_s)))
+        for reason, clips in swept.items():
             log.info("clips swept", extra={"clips": clips, "reason": reason})
-        return len(overdue)
+        return swept.total()
 
     def sweep_leftovers(self) -> None:
         """Remove jobs that ended without a clip a week ago, their latents, unused pictures of a day ago, old notes."""

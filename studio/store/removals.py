@@ -8,6 +8,7 @@ from typing import Literal
 from studio.store.database import Database
 
 Reason = Literal["age", "size", "keeper"]
+KEEPER: Reason = "keeper"
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,20 @@ def add_api(studio: Studio, is_private: bool) -> None:
         listed = await to_thread.run_sync(visit_of(studio, visitor, request).clips, limit)
         return [clip.recipe() for clip in listed]
 
+    async def delete(request: gr.Request, clip: str, visitor: str = "") -> dict[str, Any]:
+        """Remove a clip of the gallery for good, with its files; clips that grew from it stay.
+
+        Args:
+            clip: The clip's id, as in its recipe.
+            visitor: Where galleries are private, the secret that /generate kept the clip under.
+
+        Returns:
+            The id, as `deleted`.
+        """
+        visit = visit_of(studio, visitor, request)
+        await to_thread.run_sync(visit.delete, clip)
+        return {"deleted": clip}
+
     async def models() -> list[dict[str, Any]]:
         """List the models, with what each can make.
 
@@ -154,7 +168,7 @@ def add_api(studio: Studio, is_private: bool) -> None:
         obstacles = await to_thread.run_sync(lambda: [studio.obstacle(model) for model in studio.models()])
         return [asdict(model) | {"obstacle": why} for model, why in zip(studio.models(), obstacles, strict=True)]
 
-    for endpoint in (generate, regenerate, extend, clips, models):
+    for endpoint in (generate, regenerate, extend, clips, delete, models):
         gr.api(for_program(endpoint), api_name=endpoint.__name__, concurrency_limit=None)
 
 

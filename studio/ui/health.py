@@ -13,8 +13,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from studio.domain import Health
-from studio.service import Studio
+from studio.service import Health, Studio
 from studio.ui import wording
 from studio.ui.parts import read
 from studio.ui.who import person_of

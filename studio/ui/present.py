@@ -252,12 +252,13 @@ def clip_view(clip: Clip, clips_dir: Path, has_changed: bool = False) -> View:
     made = clip.made
     seconds = made.num_frames / made.frame_rate
     steps = clip.request.num_inference_steps
+    energy_wh = made.energy_wh + made.earlier_energy_wh
     facts = [
         wording.seed(clip.request.seed),
         f"{seconds:.1f} s",
         clip.request.aspect_ratio,
-        wording.made_in(made.elapsed_seconds),
-        wording.energy(made.energy_wh, made.is_energy_measured) if made.energy_wh > 0 else "",
+        wording.made_in(made.elapsed_seconds + made.earlier_seconds),
+        wording.energy(energy_wh, made.is_energy_measured) if energy_wh > 0 else "",
         wording.stopped_at(made.steps_done, steps) if 0 < made.steps_done < steps else "",
     ]
     return {

@@ -25,7 +25,9 @@ def powercap(tmp_path: Path) -> Path:
 
 
 def set_counter(powercap: Path, name: str, microjoules: int) -> None:
-    (powercap / name / "energy_uj").write_text(f"{microjoules}\n")
+    # In one go, as the kernel does it: the meter may be reading.
+    (powercap / "new").write_text(f"{microjoules}\n")
+    (powercap / "new").replace(powercap / name / "energy_uj")
 
 
 def test_counters_are_measured_and_whole_processors_only(powercap: Path) -> None:
@@ -41,6 +43,15 @@ def test_a_counter_that_starts_again_loses_nothing(powercap: Path) -> None:
     with Meter(powercap=powercap) as running:
         set_counter(powercap, "intel-rapl:1", 800_000_000)
         assert running.spent().energy_wh == 0.5
+
+
+def test_a_counter_that_starts_again_many_times_loses_nothing(powercap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(meter, "COUNT_EVERY_S", 0.0)
+    with Meter(powercap=powercap) as running:
+        for microjoules in (1_900_000_000, 800_000_000, 1_700_000_000, 600_000_000):
+            set_counter(powercap, "intel-rapl:1", microjoules)
+            time.sleep(5 * meter.SAMPLE_EVERY_S)
+        assert running.spent().energy_wh == pytest.approx((0.9 + 0.9 + 0.9 + 0.9) * 1e9 / 1e6 / 3600)
 
 
 def test_without_counters_busy_seconds_are_counted_and_idle_ones_are_not(tmp_path: Path) -> None:

@@ -267,6 +267,25 @@ def test_an_extension_is_finished_from_its_latents_too(
     assert "denoising" not in [p.phase for p in seen]
 
 
+def test_an_extended_clip_tells_of_all_its_parts(executor: LocalExecutor, tmp_path: Path) -> None:
+    first = task(tmp_path / "first", replace(REQUEST, num_inference_steps=1))
+    made = [run(executor, first)]
+    last = first
+    for number, prompt in enumerate(("a cat dances", "a dog dances")):
+        request = replace(REQUEST, prompt=prompt, num_inference_steps=1, extends="b" * 32)
+        last = task(tmp_path / str(number), request, source=last.target)
+        made.append(run(executor, last))
+    assert made[2].earlier_seconds == pytest.approx(made[0].elapsed_seconds + made[1].elapsed_seconds)
+    assert made[2].earlier_energy_wh == pytest.approx(made[0].energy_wh + made[1].energy_wh, abs=1e-6)
+    assert made[2].earlier_prompts == "a ghost in the snow\na cat dances"
+    assert made[0].earlier_prompts == ""
+    recipe = read_recipe(last.target)
+    assert recipe is not None
+    assert (recipe["prompt"], recipe["earlier_energy_wh"]) == ("a dog dances", made[2].earlier_energy_wh)
+    assert recipe["begins_with"]["prompt"] == "a cat dances"
+    assert recipe["begins_with"]["begins_with"] == read_recipe(first.target)
+
+
 @pytest.mark.parametrize(
     ("prompt", "guidance", "steps"),
     [("a rocket in space at night", 12.0, 4), ("a ghost in the snow", 1.0, 1), ("qwertz", 12.0, 1)],

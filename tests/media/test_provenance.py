@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from studio.domain import VideoRequest
+from studio.domain import VERSION, VideoRequest
 from studio.media.provenance import DESCRIPTION, SOURCE_TYPE, read_recipe, recipe_json, tags
 from studio.media.video import Movie, Tags, write_video
 
@@ -38,6 +39,8 @@ def test_the_whole_request_comes_back_from_the_file(tmp_path: Path, prompt: str)
     assert recipe is not None
     assert VideoRequest.from_dict(recipe) == request
     assert (recipe["clip"], recipe["num_frames"], recipe["generated_by"]) == ("a" * 32, 5, "Flipbook")
+    assert recipe["version"] == VERSION
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(recipe["made_at"])) < timedelta(minutes=5)
 
 
 def test_what_a_clip_took_comes_back_and_an_old_file_says_nothing_of_it(tmp_path: Path) -> None:
@@ -66,6 +69,7 @@ def test_the_texts_say_what_made_the_clip() -> None:
     assert made_tags.description == DESCRIPTION
     assert "AI-generated" in DESCRIPTION
     assert tags(VideoRequest("\n", picture="p"), FACTS).title == "Flipbook"
+    assert tags(VideoRequest("a cat\nbounces"), FACTS).title == "a cat bounces"
 
 
 def test_programs_read_that_it_is_generated_and_the_film_still_plays(tmp_path: Path) -> None:
@@ -78,6 +82,7 @@ def test_programs_read_that_it_is_generated_and_the_film_still_plays(tmp_path: P
     assert described is not None
     iptc = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}"
     assert described.get(iptc + "DigitalSourceType") == SOURCE_TYPE
+    assert datetime.fromisoformat(described.get("{http://ns.adobe.com/xap/1.0/}CreateDate", "")).tzinfo is not None
     assert described.get(iptc + "AISystemUsed") == hostile.model
 
 

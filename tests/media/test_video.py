@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 
 from studio.domain import Stopped, StudioError
-from studio.media.video import AAC_FRAME, Movie, Tags, fit_sound, frame_at, probe, read_video, write_video
+from studio.media.soundtrack import AAC_FRAME, fit_sound
+from studio.media.video import Movie, Tags, frame_at, probe, read_video, write_video
 
 TAGS = Tags("A ghost 👻", "AI-generated", json.dumps({"prompt": 'Ünïcode "quotes" 雪 🎬\n'}, ensure_ascii=False))
 
@@ -262,6 +263,34 @@ def test_going_on_many_times_loses_nothing(tmp_path: Path) -> None:
     last = read_video(tmp_path / "8.mp4").frames
     assert len(last) == 13 + 8 * 12
     assert np.array_equal(last[:13], first)
+
+
+@pytest.mark.parametrize("rate", [16000, 48000])
+def test_going_on_many_times_leaves_the_sound_as_it_was(tmp_path: Path, rate: int) -> None:
+    noisy = 0.1 * np.random.default_rng(1).standard_normal((2, 10 * rate)).astype(np.float32)
+    old, wanted = tmp_path / "0.mp4", noisy[:, : 2 * rate]
+    write_video(old, Movie(moving_bars(24), 12.0, wanted, rate), TAGS, never)
+    first = read_video(old).sound
+    for turn in range(1, 6):
+        before, old = read_video(old), tmp_path / f"{turn}.mp4"
+        assert before.sound is not None
+        assert first is not None
+        # As in a film that goes on, the last quarter of a second is mixed with what follows.
+        kept = before.sound.shape[1] - rate // 4
+        wanted = np.concatenate([before.sound[:, :kept], noisy[:, kept : kept + rate + rate // 4]], axis=1)
+        frames = np.concatenate([before.frames, moving_bars(12)])
+        write_video(old, Movie(frames, 12.0, wanted, rate), TAGS, never, begins_as=tmp_path / f"{turn - 1}.mp4")
+        after = read_video(old).sound
+        assert after is not None
+        assert after.shape == wanted.shape
+        assert np.array_equal(after[:, :rate], first[:, :rate])
+        lost = np.square(after - wanted).reshape(2, -1)[:, : kept + 4 * AAC_FRAME]
+        noise = np.square(first - noisy[:, : 2 * rate]).mean()
+        around = lost[:, kept - 12 * AAC_FRAME : kept + 4 * AAC_FRAME]
+        assert around.reshape(2, 16, -1).mean((0, 2)).max() < 4 * noise
+        with av.open(str(old)) as container:
+            times = [packet.pts for packet in container.demux(audio=0) if packet.pts is not None]
+        assert times == [(number - 1) * AAC_FRAME for number in range(len(times))]
 
 
 def test_going_on_from_a_video_that_was_deleted_meanwhile(tmp_path: Path, movie: Movie) -> None:

@@ -49,6 +49,39 @@ def test_old_clips_are_swept_but_favourites_never(library: Library) -> None:
     assert (told.clips, told.reason) == (1, "age")
 
 
+@pytest.mark.parametrize("wrong_days", [-365, 365])
+def test_a_clip_is_no_older_than_those_before_it(library: Library, wrong_days: int) -> None:
+    now = time.time()
+    add_clip(library, 1, created_s=now - 9 * 86_400)
+    kept = [
+        add_clip(library, 2, created_s=now - 60.0),
+        add_clip(library, 3, created_s=now + wrong_days * 86_400),
+        add_clip(library, 4, created_s=now - 30.0),
+    ]
+    assert library.sweep_clips(keep_days=7, keep_bytes=0) == 1
+    assert library.clips.newest(10) == kept[::-1]
+
+
+def test_what_becomes_a_favourite_while_others_are_swept_stays(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, loved, gone = (add_clip(library, number, created_s=0.0) for number in range(3))
+    remove = library.files.remove
+
+    def meanwhile(*names: str) -> None:
+        remove(*names)
+        if first.video in names:
+            library.clips.favour(loved.id, True)
+            library.delete(gone)
+
+    monkeypatch.setattr(library.files, "remove", meanwhile)
+    assert library.sweep_clips(keep_days=7, keep_bytes=0) == 1
+    assert library.clips.newest(10) == [replace(loved, is_favourite=True)]
+    assert (library.files.clips / loved.video).exists()
+    (told,) = library.removals.newest("", 5)
+    assert told.clips == 1
+
+
 def test_the_oldest_go_until_the_rest_fits(library: Library) -> None:
     one = len(b"video" + b"poster")
     made = [add_clip(library, number, owner="ab"[number % 2]) for number in range(6)]

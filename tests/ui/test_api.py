@@ -21,7 +21,7 @@ from running import App
 from studio.domain import ASPECT_RATIOS
 
 QUICK: dict[str, Any] = {"seconds": 1.0, "num_inference_steps": 2}
-PUBLIC = {"/generate", "/regenerate", "/extend", "/clips", "/models"}
+PUBLIC = {"/generate", "/regenerate", "/extend", "/clips", "/delete", "/models"}
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,13 @@ def test_extend_begins_with_the_old_clip(client: Client, first: tuple[str, dict[
     assert np.corrcoef(new[: len(old)].ravel(), old.ravel())[0, 1] > 0.95
 
 
+def test_a_deleted_clip_is_gone(client: Client) -> None:
+    _, recipe = client.predict(prompt="a dog", seconds=1.0, num_inference_steps=1, api_name="/generate")
+    assert client.predict(clip=recipe["clip"], api_name="/delete") == {"deleted": recipe["clip"]}
+    assert recipe["clip"] not in [clip["clip"] for clip in client.predict(api_name="/clips")]
+    assert "no clip" in error_of(client, "/delete", clip=recipe["clip"])
+
+
 def test_picture_is_the_start(client: Client, tmp_path: Path) -> None:
     Image.new("RGB", (300, 200), (200, 40, 40)).save(tmp_path / "red.png")
     _, recipe = client.predict(
@@ -172,7 +179,7 @@ def test_bad_request_gets_one_sentence(client: Client, arguments: dict[str, Any]
 
 @pytest.mark.parametrize("clip", ["0" * 32, "../../etc/passwd", "", None, 7, "x" * 10_000, "' or 1=1 --"])
 def test_unknown_clip_gets_one_sentence(client: Client, clip: object) -> None:
-    for endpoint in ("/regenerate", "/extend"):
+    for endpoint in ("/regenerate", "/extend", "/delete"):
         assert "no clip" in error_of(client, endpoint, clip=clip)
 
 

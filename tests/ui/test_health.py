@@ -12,8 +12,9 @@ from house import House, Program, new_visitor
 from playwright.sync_api import expect
 from running import App, Visitor, free_port
 
-from studio.domain import Health, VideoRequest
+from studio.domain import VideoRequest
 from studio.executors import Readiness
+from studio.service import Health
 from studio.ui import wording
 from studio.ui.health import page_of
 from tests.drawing import wait_until

@@ -153,6 +153,9 @@ def test_clip_shows_what_it_took_and_what_became_of_it(tmp_path: Path) -> None:
     whole = replace(made, steps_done=16, is_energy_measured=True)
     view = present.clip_view(Clip(ID, asked, 1000.0, whole, "a.mp4", "a.jpg"), tmp_path)
     assert view["facts"].endswith("made in 3 s · 0.021 Wh (measured)")
+    longer = replace(whole, earlier_seconds=5.0, earlier_energy_wh=0.03)
+    view = present.clip_view(Clip(ID, asked, 1000.0, longer, "a.mp4", "a.jpg"), tmp_path)
+    assert view["facts"].endswith("made in 8 s · 0.051 Wh (measured)")
 
 
 def test_estimate_says_what_is_known() -> None:
