@@ -4,7 +4,7 @@
 .DEFAULT_GOAL := run
 .PHONY: run head worker test check format bench bench-gpu families soak train evaluate clean chromium
 
-PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
 	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 VENV := .venv
 BIN := $(VENV)/bin/python

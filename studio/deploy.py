@@ -171,7 +171,9 @@ def deploy(plan: Plan, api: HfApi, say: Callable[[str], object] = print) -> str:
     """Bring the Space to what the plan says and wait until it runs; returns its address. StudioError if it can't."""
     try:
         api.whoami()
-        address = str(api.create_repo(plan.repo, repo_type="space", space_sdk=plan.space.sdk, exist_ok=True))
+        # With its hardware from the start: the hub lets only subscribers begin on the free one.
+        space: Any = {"space_sdk": plan.space.sdk, "space_hardware": plan.space.hardware}
+        address = str(api.create_repo(plan.repo, repo_type="space", exist_ok=True, **space))
         _configure(plan, api)
         commit = _upload(plan, api)
         say(f"uploaded  {len(plan.files)} files")

@@ -35,6 +35,7 @@ class Hub:
     volumes: list[dict[str, Any]] = field(default_factory=list)
     hardware: str = "cpu-basic"
     paid: tuple[str, ...] = ()
+    is_free: bool = False  # the account, which then can't begin a Space on the hub's own free hardware
     stages: list[str] = field(default_factory=lambda: ["BUILDING", "APP_STARTING", "RUNNING"])
     rests: str = ""
     commits: int = 0
@@ -74,6 +75,9 @@ class Hub:
         if not repo.startswith("me/"):
             return 403, {"error": "You don't have the rights to create a Space there."}
         status = 409 if self.repo == repo else 200
+        hardware = asked.get("hardware", "cpu-basic")
+        if status == 200 and (hardware in self.paid or (self.is_free and hardware == "cpu-basic")):
+            return 402, {"error": "Please add a payment method."}
         self.repo = repo
         return status, {"url": f"{self.address}/spaces/{repo}"}
 

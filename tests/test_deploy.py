@@ -140,6 +140,14 @@ def test_hardware_that_is_not_paid_for_is_said(hub: Hub) -> None:
     assert hub.commits == 0
 
 
+def test_an_account_that_can_begin_on_lent_gpus_only_begins_there(hub: Hub) -> None:
+    hub.is_free = True
+    assert "The hardware cpu-basic has to be paid for" in run(hub, "me/flipbook", "--hardware", "cpu-basic").stderr
+    ran = run(hub, "me/flipbook", "--hardware", "zero-a10g")
+    assert ran.returncode == 0, ran.stderr
+    assert hub.hardware == "zero-a10g"
+
+
 def test_a_space_that_does_not_start_is_said(hub: Hub) -> None:
     hub.stages = ["BUILDING", "BUILD_ERROR"]
     ran = run(hub, "me/flipbook")

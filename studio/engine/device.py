@@ -60,11 +60,23 @@ def plan(wanted: str = "auto") -> Plan:
     share_processors()
     has_cuda = torch.cuda.is_available()
     if wanted == "cuda" and not has_cuda:
-        raise StudioError("The device cuda was asked for, but torch finds no such device on this machine.")
+        raise StudioError(f"The device cuda was asked for, but torch finds none on this machine: {why_no_cuda()}.")
     if wanted == "cpu" or not has_cuda:
         best = cpu_format()
         return Plan("cpu", best, f"Runs on the processor, in {best}, which is its fastest number format")
     return Plan("cuda", "bfloat16", f"Runs on {torch.cuda.get_device_name()}")
+
+
+def why_no_cuda() -> str:
+    """Why torch, which finds no graphics card, may find none where there is one."""
+    import torch  # slow to import, so it waits until a model is wanted
+
+    if torch.version.cuda is None:
+        return f"torch {torch.__version__} is one for processors alone"
+    return (
+        f"torch {torch.__version__} is for CUDA {torch.version.cuda}, and if there is a card, its driver is probably "
+        "too old for that"
+    )
 
 
 def share_processors() -> None:
@@ -131,7 +143,10 @@ def gpu_memory_bytes() -> int:
         )
     except (OSError, subprocess.SubprocessError):
         return 0
-    return max((int(line) * 2**20 for line in told.stdout.split() if line.isdigit()), default=0)
+    sizes = [line.strip() for line in told.stdout.splitlines()]
+    # Where a card and its machine share one memory, the driver names no size.
+    shared = psutil.virtual_memory().total if "[N/A]" in sizes else 0
+    return max([shared, *(int(size) * 2**20 for size in sizes if size.isdigit())])
 
 
 def release() -> None:

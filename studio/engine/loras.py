@@ -70,7 +70,8 @@ def _put_on(pipe: Any, lora: Lora) -> None:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that there are several now
-            pipe.load_lora_weights(str(lora.path), adapter_name=lora.name, use_safetensors=True)
+            for into in _experts(pipe, lora):
+                pipe.load_lora_weights(str(lora.path), adapter_name=lora.name, use_safetensors=True, **into)
     except (OSError, SafetensorError) as error:
         log.exception("LoRA unreadable", extra={"lora": lora.name})
         raise StudioError(f"The file of the LoRA {lora.name} can't be read; please leave it out.") from error
@@ -83,6 +84,19 @@ def _put_on(pipe: Any, lora: Lora) -> None:
             return
         reason = None
     raise StudioError(f"The LoRA {lora.name} does not fit {type(pipe).__name__}; please leave it out.") from reason
+
+
+def _experts(pipe: Any, lora: Lora) -> list[dict[str, bool]]:
+    """Into which of Wan 2.2's two transformers: what is named for high or for low noise is for one, all else for both.
+
+    As the arguments that diffusers wants beside the file.
+    """
+    first: dict[str, bool] = {}
+    second = {"load_into_transformer_2": True}
+    words = lora.name.split("-")
+    if getattr(pipe, "transformer_2", None) is None or words.count("high") + words.count("highnoise"):
+        return [first]
+    return [second] if words.count("low") + words.count("lownoise") else [first, second]
 
 
 def _file(source: str) -> Path:

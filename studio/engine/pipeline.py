@@ -99,6 +99,11 @@ class VideoPipeline:
             return
         self.unload()
         plan = devices.plan(self.wanted_device)
+        # What asks the driver lets such a model be chosen; on the processor a clip would take days.
+        if card.memory_bytes and plan.device == "cpu" and self.wanted_device == "auto" and devices.gpu_memory_bytes():
+            raise StudioError(
+                f"{card.title} needs this machine's graphics card, which torch can't use: {devices.why_no_cuda()}."
+            )
         plan = memory.fit(plan, card, self.memory_plan, devices.free_memory(plan.device))
         try:
             self._open(card, plan)
@@ -111,10 +116,10 @@ class VideoPipeline:
 
     def _open(self, card: ModelCard, plan: Plan) -> None:
         self._pipe = FAMILIES[card.family].load(card, card.source or self.pocket_dir, plan)
-        told = self.tuning.apply(self._pipe.transformer, plan)
+        told = {self.tuning.apply(one, plan) for one in memory.experts(self._pipe)}
         self._previewer = Previewer(self._pipe)
         self._card, self._worn = card, {}
-        self.plan = replace(plan, why="; ".join(filter(None, (plan.why, told))))
+        self.plan = replace(plan, why="; ".join(filter(None, (plan.why, *told))))
 
     def step_down(self) -> None:
         """Load the model anew with a leaner plan, after the memory ran out; StudioError where there is none.

@@ -199,8 +199,6 @@ WAN_VACE = replace(
     memory_bytes=22 * GB,
     transformer_bytes=4 * GB,
 )
-
-# Of each pass 13 GB are the mask of all its tokens with all others, which diffusers makes in full.
 _HUNYUAN_GRID = Grid(
     sizes={"16:9": (848, 480), "9:16": (480, 848), "1:1": (640, 640), "4:3": (704, 528), "3:4": (528, 704)},
     frame_rate=24.0,
@@ -224,7 +222,7 @@ HUNYUAN_15 = ModelCard(
     family="hunyuan15",
     pipeline="HunyuanVideo15Pipeline",
     source="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_t2v",
-    memory_bytes=55 * GB,
+    memory_bytes=43 * GB,
     transformer_bytes=17 * GB,
     encoder_bytes=16 * GB,
 )
@@ -238,7 +236,7 @@ HUNYUAN_FROM_PICTURES = replace(
     can_extend=True,
     pipeline="HunyuanVideo15ImageToVideoPipeline",
     source="hunyuanvideo-community/HunyuanVideo-1.5-Diffusers-480p_i2v",
-    memory_bytes=56 * GB,
+    memory_bytes=44 * GB,
 )
 _KANDINSKY_GRID = Grid(
     sizes={"16:9": (864, 480), "9:16": (480, 864), "1:1": (640, 640), "4:3": (704, 528), "3:4": (528, 704)},

@@ -11,7 +11,14 @@ from typing import Any
 from studio.domain import StudioError
 from studio.engine import attention
 from studio.engine.device import Plan
+from studio.engine.memory import experts
 
+# diffusers' backends that raise a ValueError for a mask, or for one of numbers, in its version 0.42; and who has such.
+_NO_MASK = frozenset(("flash", "_flash_3", "sage", "_native_flash"))
+REFUSED = {
+    "LTX2VideoTransformer3DModel": _NO_MASK | {"flash_varlen", "sage_varlen"},
+    "HunyuanVideo15Transformer3DModel": _NO_MASK,
+}
 NO_COMPILER = "COMPILE=1 does not work here: torch finds no compiler that works, as g++ is one for processors."
 
 
@@ -24,11 +31,21 @@ class Tuning:
 
     def apply(self, transformer: Any, plan: Plan) -> str:
         """Tune a transformer that was just loaded; returns what to tell of it, StudioError where it can't be."""
-        if self.attention != "auto":
-            use_backend(transformer, self.attention)
+        told = self._attend(transformer)
         if self.compiles and plan.mode not in ("full", "offload"):
-            return f"its blocks are not compiled, since {plan.mode} works inside of them"
-        return compile_blocks(transformer, plan.device) if self.compiles else ""
+            told.append(f"its blocks are not compiled, since {plan.mode} works inside of them")
+        elif self.compiles:
+            told.append(compile_blocks(transformer, plan.device))
+        return "; ".join(told)
+
+    def _attend(self, transformer: Any) -> list[str]:
+        if self.attention == "auto":
+            return []
+        if self.attention not in REFUSED.get(type(transformer).__name__, ()):
+            use_backend(transformer, self.attention)
+            return []
+        use_backend(transformer, "native")  # said, since the last model's backend is everybody's in diffusers
+        return [f"it attends by torch's own backend, since {self.attention} takes no mask like the one it has"]
 
     def forget(self) -> None:
         """Let go of what was compiled, after its model is gone: it would count against the next one's limit."""
@@ -105,11 +122,14 @@ def step_cache(pipe: Any, threshold: float) -> Iterator[None]:
     if not threshold:
         yield
         return
-    enable_cache(pipe.transformer, threshold)
+    transformers = experts(pipe)
     try:
+        for transformer in transformers:
+            enable_cache(transformer, threshold)
         yield
     finally:
-        pipe.transformer.disable_cache()
+        for transformer in transformers:
+            transformer.disable_cache()
 
 
 def enable_cache(transformer: Any, threshold: float) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextvars import copy_context
@@ -59,6 +60,16 @@ class Table:
     def tell(self, order: Order) -> None:
         (self.folder / order).touch()
 
+    def is_loaded(self, after_s: float) -> None:
+        """Only the first time counts."""
+        if not (place := self.folder / "loaded").exists():
+            place.write_text(str(after_s))
+
+    def load_s(self) -> float:
+        """After how many seconds the model was there; 0 where it never was."""
+        place = self.folder / "loaded"
+        return float(place.read_text()) if place.exists() else 0.0
+
     def orders(self) -> Order:
         for order in ("stop", "keep"):
             if (self.folder / order).exists():
@@ -73,6 +84,7 @@ class ZeroExecutor:
         """`lend` is `spaces.GPU`; it must be called before the page is launched. `expect` gives a clip's seconds."""
         self._gpu, self._expect = gpu, expect
         self._too_short: dict[str, tuple[float, float]] = {}  # by model, seconds that did not do, and for how much work
+        self._load_s: dict[str, float] = {}  # by model, what bringing it onto a borrowed GPU took
         self._make_on_gpu = lend(duration=_duration)(self._make)
 
     def line(self, model: str) -> Executor:
@@ -97,7 +109,8 @@ class ZeroExecutor:
 
     def run(self, task: Task, report: Report, orders: Orders) -> Made:
         expected_s = self._expect(task.request)
-        seconds = UNKNOWN_S if expected_s is None else MARGIN * expected_s + MARGIN_S
+        load_s = self._load_s.get(task.request.model, 0.0)
+        seconds = UNKNOWN_S if expected_s is None else MARGIN * (expected_s + load_s) + MARGIN_S
         # Of a clip that was broken off nothing is learned but that it takes longer.
         short_s, of_work = self._too_short.get(task.request.model, (0.0, 1.0))
         seconds = max(seconds, LONGER * short_s * min(1.0, _work(task.request) / of_work))
@@ -112,6 +125,7 @@ class ZeroExecutor:
                     table.tell(order)
                 if progress := table.news():
                     report(progress)
+            self._load_s[task.request.model] = max(load_s, table.load_s())
             return future.result()
 
     def _borrow(self, task: Task, table: Table, seconds: float) -> Made:
@@ -138,8 +152,15 @@ class ZeroExecutor:
 
     def _make(self, task: Task, table: Table, _seconds: float) -> Made | Failed:
         """The one function that runs where a GPU is."""
+        began_s = time.monotonic()
+
+        def report(progress: Progress) -> None:
+            if progress.phase != "loading":
+                table.is_loaded(time.monotonic() - began_s)
+            table.report(progress)
+
         try:
-            return self._gpu.run(task, table.report, table.orders)
+            return self._gpu.run(task, report, table.orders)
         except Exception as error:  # noqa: BLE001 - it shall leave the process as it is, not as `spaces` tells it
             return Failed.of(error)
 

@@ -119,7 +119,7 @@ class Database:
             for pragma in (
                 "locking_mode = EXCLUSIVE",
                 "journal_mode = WAL",
-                "synchronous = NORMAL",
+                "synchronous = FULL",  # where the disk is a network's, what is not synced goes down with the machine
                 "foreign_keys = ON",
             ):
                 self._connection.execute(f"PRAGMA {pragma}")

@@ -18,8 +18,15 @@ from studio.ui.make_tab import QUIET, MakeTab
 
 MAX_CHARS = 20_000
 NOT_KEPT = ("prompt", "picture", "last_picture")
-READ = "(words) => {{ try {{ return words || localStorage.getItem({key}) || ''; }} catch {{ return words; }} }}"
-KEEP = "(words) => {{ try {{ localStorage.setItem({key}, words); }} catch {{ return; }} }}"
+# Each window has words of its own; a new one begins with the last that were typed in any.
+READ = """(words) => {{
+    try {{ return words || (sessionStorage.getItem({key}) ?? localStorage.getItem({key}) ?? ''); }}
+    catch {{ return words; }}
+}}"""
+KEEP = """(words) => {{
+    try {{ for (const store of [sessionStorage, localStorage]) store.setItem({key}, words); }}
+    catch {{ return; }}
+}}"""
 # A new form says of each of its widgets what it has; that must not be kept before what was kept is read.
 READ_FORM = """() => {{
     window.flipbookRead = [...window.flipbookRead ?? [], {key}];

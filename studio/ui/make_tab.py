@@ -122,9 +122,13 @@ def _prompt(plan: TabPlan) -> gr.Textbox:
     part("advice", None, functions=(_advise(plan),), words=wording.ADVICE, form=plan.key)
     with gr.Row(elem_classes="fb-examples"):
         part("label", None, words={"text": wording.TRY_ONE})
+        name = f"fb-own-{plan.key}"
+        own = gr.Button(wording.YOUR_WORDS, size="sm", elem_id=name, elem_classes=["fb-chip", "fb-own"])
+        own.click(None, prompt, prompt, js=f"(now) => window.flipbookTakeBack({json.dumps(name)}, now)", **QUIET)
         for example in wording.PICTURE_EXAMPLES if plan.needs_picture else wording.EXAMPLES:
             chip = gr.Button(example, size="sm", elem_classes="fb-chip")
-            chip.click(None, None, prompt, js=f"() => {json.dumps(example)}", **QUIET)
+            take = f"() => {{ window.flipbookSetAside(); return {json.dumps(example)}; }}"
+            chip.click(None, None, prompt, js=take, **QUIET)
     return prompt
 
 

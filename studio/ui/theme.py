@@ -40,8 +40,9 @@ def theme() -> gr.themes.Base:
         input_background_fill="white",
         input_background_fill_dark="*neutral_900",
         input_border_width="1px",
-        input_border_color="*neutral_300",
-        input_border_color_dark="*neutral_700",
+        # 3:1 or more against what is around, as WCAG 1.4.11 wants of what marks a field.
+        input_border_color="*neutral_500",
+        input_border_color_dark="*neutral_500",
         input_placeholder_color="*neutral_500",
         input_placeholder_color_dark="*neutral_400",
         button_primary_background_fill="*primary_600",

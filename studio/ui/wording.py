@@ -24,6 +24,7 @@ PICTURE_PROMPT = "What happens next?"
 PICTURE_PROMPT_HINT = "What comes into the picture, or is in it, and what it does: a penguin bounces"
 PICTURE_EXAMPLES = ("a ghost bounces", "a balloon rises")
 TRY_ONE = "Try one:"
+YOUR_WORDS = "Your words"
 EXAMPLES = (
     "a soccer ball bounces in a meadow",
     "a sailboat sails to the right at sea",
@@ -91,6 +92,7 @@ FIRST_RUN = "The first clip on this machine will show how long one takes."
 
 FOOTER_LINKS = {"health": "Health", "sign_out": "Sign out"}
 
+DELETED = "The clip is deleted."
 STAGE = {
     "label": "Your clip",
     "hint": NOTHING_YET,
@@ -109,6 +111,8 @@ STAGE = {
     "done": "Done",
     "failed": "Failed",
     "video": "Your clip",
+    "deleted": DELETED,
+    "notPlayed": "The film did not come through. It is in the gallery too, and Download saves it.",
 }
 
 # What can be done with a clip: the button's words, and what it says when it is pointed at.
@@ -144,7 +148,8 @@ GALLERY_WORDS = {
     "deleteText": "The file is removed and can't be brought back.",
     "deleteYes": "Delete it",
     "deleteNo": "Keep it",
-    "deleted": "The clip is deleted.",
+    "deleted": DELETED,
+    "notPlayed": "The film did not come through. Please press Play once more; Download saves it, too.",
     "enlarging": "It is being scaled up and will be saved in a moment.",
     "notEnlarged": "It could not be scaled up just now. Download saves it as it is.",
     "notSent": "The clip could not be sent on from here. Download saves it.",

@@ -101,3 +101,17 @@ def test_none_is_worn_where_one_of_them_is_torn(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="The file of the LoRA paint can't be read"):
         wear(pipe, device.plan("cpu"), (ink, paint), {"ink": 1.0, "paint": 1.0})
     assert pipe.get_list_adapters() == {}
+
+
+def test_a_lora_is_worn_by_both_of_wans_experts_or_by_the_one_that_it_names(tmp_path: Path) -> None:
+    name = "tiny-wan-2.2-t2v-a14b"
+    pipe = CHECKPOINTS[name].make()
+    made = tuple(Lora(one, loras.save(name, tmp_path, one)) for one in ("ink", "oil-high-noise", "oil-low-noise"))
+    for worn, first, second in (
+        (["ink"], ["ink"], ["ink"]),
+        (["oil-high-noise", "oil-low-noise"], ["oil-high-noise"], ["oil-low-noise"]),
+    ):
+        wear(pipe, device.plan("cpu"), made, dict.fromkeys(worn, 1.0))
+        assert pipe.get_list_adapters() == {"transformer": first, "transformer_2": second}
+    wear(pipe, device.plan("cpu"), made, {})
+    assert pipe.get_list_adapters() == {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,18 @@ from torch._inductor import config
 from studio.domain import Order, Progress, Stopped, StudioError, VideoRequest
 from studio.engine import rows
 from studio.engine.catalog import Catalog
+from studio.engine.families.hunyuan15 import mask_of_keys
+from studio.engine.memory import experts
 from studio.engine.pipeline import VideoPipeline
-from studio.engine.tuning import NO_COMPILER, Tuning
+from studio.engine.tuning import NO_COMPILER, Tuning, step_cache
 from studio.service import Studio
 from studio.settings import ATTENTIONS, Settings
 from tests.tiny.checkpoints import save
 
-ONE_OF_EACH = ("tiny-ltx-2", "tiny-wan-2.2-ti2v", "tiny-hunyuan-1.5", "tiny-skyreels-df", "tiny-cogvideox")
+ONE_OF_EACH = (
+    "tiny-ltx-2", "tiny-wan-2.2-ti2v", "tiny-wan-2.2-t2v-a14b", "tiny-hunyuan-1.5", "tiny-skyreels-df",
+    "tiny-cogvideox",
+)  # fmt: skip
 
 
 def go_on() -> Order:
@@ -50,7 +56,8 @@ def test_a_step_cache_skips_steps_and_is_gone_afterwards(tmp_path: Path, name: s
     pipeline, plain = opened(tmp_path, name)
     transformer = pipeline._pipe.transformer
     worked: list[int] = []
-    # What is inside of the last block works only where the block itself is not skipped.
+    # What is inside of the last block works only where the block itself is not skipped. Of two, the second works more.
+    transformer = getattr(pipeline._pipe, "transformer_2", None) or transformer
     last = getattr(transformer, "blocks", None) or transformer.transformer_blocks
     inside = next(module for module in last[-1].modules() if isinstance(module, torch.nn.Linear))
     inside.register_forward_hook(lambda *_: worked.append(1))
@@ -101,6 +108,55 @@ def test_every_backend_is_one_of_diffusers_and_gives_alike_clips(tmp_path: Path)
     assert is_alike(clip, plain)
     with pytest.raises(StudioError, match=r"^ATTENTION=sage does not work here: .+\.$"):
         opened(tmp_path, "tiny-wan-2.2-ti2v", tuning=Tuning("sage"))
+
+
+@pytest.mark.parametrize("name", ["tiny-ltx-2", "tiny-hunyuan-1.5"])
+def test_whose_attention_has_a_mask_is_spared_a_backend_that_takes_none(tmp_path: Path, name: str) -> None:
+    flash = Tuning("_native_flash")
+    opened(tmp_path, "tiny-wan-2.2-ti2v", tuning=flash)  # whose backend becomes everybody's
+    pipeline, asked = opened(tmp_path, name, tuning=flash)
+    assert pipeline.plan
+    assert "by torch's own backend, since _native_flash takes no mask" in pipeline.plan.reason
+    assert torch.isfinite(pipeline.denoise(asked, lambda _: None, go_on).picture).all()
+
+
+def test_hunyuan_makes_the_same_with_a_mask_of_keys_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from diffusers.models import attention_dispatch  # slow to import
+    from diffusers.models.transformers import transformer_hunyuan_video15 as theirs  # the same
+
+    pipeline, asked = opened(tmp_path, "tiny-hunyuan-1.5")
+    blocks = pipeline._pipe.transformer.transformer_blocks
+    masks: list[tuple[int, ...]] = []
+    dispatch = attention_dispatch.dispatch_attention_fn
+
+    def watched(*given: Any, attn_mask: torch.Tensor, **named: Any) -> torch.Tensor:
+        masks.append(tuple(attn_mask.shape))
+        return dispatch(*given, attn_mask=attn_mask, **named)
+
+    for module in (attention_dispatch, theirs):
+        monkeypatch.setattr(module, "dispatch_attention_fn", watched)
+
+    def made(processor: Callable[[], Any]) -> tuple[torch.Tensor, set[int]]:
+        for block in blocks:
+            block.attn.set_processor(processor())
+        masks.clear()
+        picture = pipeline.denoise(asked, lambda _: None, go_on).picture
+        longest = max(mask[3] for mask in masks)
+        return picture, {mask[2] for mask in masks if mask[3] == longest}
+
+    (clip, queries), (their_clip, their_queries) = made(mask_of_keys), made(theirs.HunyuanVideo15AttnProcessor2_0)
+    assert torch.equal(clip, their_clip)
+    assert queries == {1}
+    assert min(their_queries) > 1
+
+
+def test_a_step_cache_is_of_both_of_wans_experts(tmp_path: Path) -> None:
+    pipeline, _ = opened(tmp_path, "tiny-wan-2.2-t2v-a14b")
+    both = experts(pipeline._pipe)
+    assert len(both) == 2
+    with step_cache(pipeline._pipe, 0.2):
+        assert [one.is_cache_enabled for one in both] == [True, True]
+    assert [one.is_cache_enabled for one in both] == [False, False]
 
 
 def test_compiled_blocks_make_the_same_film_of_any_size_and_stop(tmp_path: Path) -> None:

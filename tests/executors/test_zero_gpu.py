@@ -23,14 +23,14 @@ TOKEN = ".".join(["e30", base64.urlsafe_b64encode(b'{"user": "ann"}').decode().r
 
 # In a process of its own, as `spaces` changes gradio when it is imported. Without torch it leaves CUDA alone.
 SCRIPT = """
-import json, os, sys
+import json, os, sys, time
 from pathlib import Path
 sys.modules["torch"] = None
 import spaces
 del sys.modules["torch"]
 import gradio as gr
 from gradio.context import LocalContext
-from studio.domain import Stopped, StudioError, Task, VideoRequest
+from studio.domain import Progress, Stopped, StudioError, Task, VideoRequest
 from studio.executors.routing import RoutingExecutor
 from studio.executors.zero_gpu import ZeroExecutor
 from tests.drawing import DrawingExecutor
@@ -39,6 +39,9 @@ class Mortal(DrawingExecutor):
     def run(self, task, report, orders):
         if "breaks off" in task.request.prompt:
             os._exit(1)
+        if "slowly" in task.request.prompt:
+            report(Progress("loading"))
+            time.sleep(5)
         return super().run(task, report, orders)
 
 folder = Path(sys.argv[1])
@@ -70,6 +73,8 @@ run("too long", "large", seconds=1000.0)
 run("breaks off", "large")
 run("after that", "large")
 run("and after that", "large")
+run("slowly loaded", "large")
+run("next", "large")
 """
 
 
@@ -146,8 +151,9 @@ def test_what_needs_a_gpu_borrows_one_and_pocket_does_not(lender: Lender, tmp_pa
     assert "quota" in found["too long"][0]
     assert "It had 17 s of one; the next try asks for 34 s." in found["breaks off"][0]
     assert found["after that"][0] == found["and after that"][0] == 3
-    assert [query.get("token") for query in lender.asked] == [TOKEN] * 9, "the visitor's own share is used"
+    assert [query.get("token") for query in lender.asked] == [TOKEN] * 11, "the visitor's own share is used"
     asked_s = [int(query["durationSeconds"]) for query in lender.asked]
     assert asked_s[0] >= 17, "10 s are expected, a fifth and 5 s are added"
-    assert asked_s[-3:] == [asked_s[0], 2 * asked_s[0], asked_s[0]], "more after what was too short, until it does"
-    assert lender.released == 8
+    assert asked_s[-5:-2] == [asked_s[0], 2 * asked_s[0], asked_s[0]], "more after what was too short, until it does"
+    assert asked_s[-2:] == [asked_s[0], asked_s[0] + 6], "each process brings the model onto its GPU anew"
+    assert lender.released == 10

@@ -110,6 +110,12 @@ def wan_21() -> Any:
     return _wan("WanPipeline", WanTransformer3DModel(in_channels=16, out_channels=16, **WAN_SIZES), vae)
 
 
+def wan_22_14b() -> Any:
+    """Two that take turns, the first one where there is much noise."""
+    both = (WanTransformer3DModel(in_channels=16, out_channels=16, **WAN_SIZES) for _ in range(2))
+    return _wan("WanPipeline", next(both), wan_autoencoder(), transformer_2=next(both), boundary_ratio=0.8)
+
+
 def wan_22_5b() -> Any:
     vae = wan_autoencoder(is_22=True)
     transformer = WanTransformer3DModel(in_channels=48, out_channels=48, **WAN_SIZES)

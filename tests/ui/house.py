@@ -54,16 +54,15 @@ class House:
 
 
 @contextmanager
-def served(folder: Path, models: Catalog = BUILT_IN, **values: Any) -> Iterator[House]:
+def served(folder: Path, models: Catalog = BUILT_IN, port: int = 0, **values: Any) -> Iterator[House]:
     """A house with these settings, in a folder of its own under this one, its page served as app.py serves it."""
     settings = Settings(**{"data_dir": folder / uuid.uuid4().hex, "min_free_disk_bytes": 0, **values})
     library, executor = Library(settings.data_dir), DrawingExecutor()
     studio = Studio(settings, library, executor, models)
     page = build_interface(studio)
     options = launch_options(studio) | access_options(studio)
-    port = free_port()
     _, address, _ = page.launch(
-        server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **options
+        server_name="127.0.0.1", server_port=port or free_port(), prevent_thread_lock=True, quiet=True, **options
     )
     studio.start()
     try:

@@ -1,2 +1,6 @@
 // What the model does not know in the prompt, said before the clip is made.
-watchForm('words', 250, 'advise', ({ sentence }) => (find('.fb-advice').textContent = sentence));
+// Only a change is written: a screen reader speaks it, and what the browser has translated stays.
+let said = '';
+watchForm('words', 250, 'advise', ({ sentence }) => {
+  if (said !== sentence) find('.fb-advice').textContent = said = sentence;
+});

@@ -57,6 +57,11 @@ function play(box, clip) {
   video.controls = true;
   video.setAttribute('aria-label', clip.prompt || words.untitled);
   box.replaceChildren(video);
+  // On a weak line it may not come, and then the poster's button is there again.
+  video.addEventListener('error', () => {
+    box.replaceWith(media(clip));
+    complain(clip, words.notPlayed);
+  });
   video.play().catch(() => {});
   video.focus();
 }

@@ -37,12 +37,14 @@ function shelf(name, empty) {
   }
 
   async function showOlder() {
+    const hadFocus = document.activeElement === older;
     older.disabled = true;
     const reply = await page(oldest);
     older.disabled = false;
     if (!reply) return;
     reply.clips.forEach(put);
     turned(reply);
+    if (hadFocus && reply.clips.length) find('.fb-play, video', cards.get(reply.clips[0].id).node)?.focus();
   }
 
   function turned({ clips, more }) {
@@ -215,9 +217,11 @@ async function sendOn(clip) {
 async function saveLarger(clip) {
   const card = find(`.fb-shelf:not([hidden]) [data-clip="${clip.id}"]`);
   find('.fb-enlarging', card)?.remove();
-  const said = make('p', 'fb-card-note fb-enlarging', words.enlarging);
+  const said = make('p', 'fb-card-note fb-enlarging');
   said.setAttribute('role', 'status');
   find('.fb-facts', card).after(said);
+  await sleep(100); // a screen reader hears of what comes into a place that is there
+  said.textContent = words.enlarging;
   try {
     const answer = await fetch(clip.larger);
     if (!answer.ok) throw new Error(answer.status);
@@ -233,18 +237,19 @@ async function saveLarger(clip) {
 
 async function askDelete(clip, y) {
   if (!(await answer(find('.fb-ask-delete'), clip, y)) || !(await change('remove_clip', clip))) return;
-  const near = open.beside(clip.id);
+  const near = open.beside(clip.id), wasHere = element.contains(document.activeElement);
   for (const one of [own, showcase]) if (one) one.drop(clip.id);
   tell('deleted', clip.id);
   open.tidy();
   note.textContent = words.deleted;
-  (near || find('h2')).focus({ preventScroll: true });
+  if (wasHere) (near || find('h2')).focus({ preventScroll: true });
 }
 
 async function askExtend(clip, y) {
   const dialog = find('.fb-ask-extend');
   const { shortest, longest, usual, longestPrompt } = extensionOf(clip);
-  Object.assign(find('textarea', dialog), { value: clip.prompt, maxLength: longestPrompt });
+  Object.assign(find('textarea', dialog), { value: drafts.get(clip.id) ?? clip.prompt, maxLength: longestPrompt });
+  dialog.dataset.clip = clip.id;
   // The bounds first: a value outside of the old ones would be cut to them.
   Object.assign(seconds, { min: shortest, max: longest });
   seconds.value = usual;
@@ -276,6 +281,10 @@ async function favour(clip, yes) {
 const seconds = find('.fb-ask-extend input');
 const shownSeconds = () => (find('.fb-ask-extend output').textContent = seconds.value);
 seconds.addEventListener('input', shownSeconds);
+// Clip -> what was typed for its extension: neither Esc nor a lost connection takes it away.
+const drafts = new Map();
+find('.fb-ask-extend textarea').addEventListener('input', ({ target }) =>
+  drafts.set(find('.fb-ask-extend').dataset.clip, target.value));
 // No button of the form's own: Enter would press the first of them.
 find('.fb-cancel').addEventListener('click', () => find('.fb-ask-extend').close('no'));
 
@@ -293,8 +302,14 @@ hear('act', ({ action, clip, yes, at, y }) => {
   else if (action === 'unshow') takeBack(clip);
   else if (action === 'same' || action === 'new') trigger('again', { ...event, ...press() });
   else if (action === 'frame') trigger('frame', event);
-  else if (action === 'reuse') trigger('reuse', event);
+  else if (action === 'reuse') reuse(event);
 });
+
+// What was typed makes way for a clip's words, and can be had back.
+function reuse(event) {
+  window.flipbookSetAside();
+  trigger('reuse', event);
+}
 
 // A clip's file from anywhere, chosen or dropped here: the settings in it go into the form.
 async function reuseFile(chosen) {
@@ -308,7 +323,7 @@ async function reuseFile(chosen) {
   try {
     const { path } = await upload(chosen);
     open.tidy();
-    trigger('reuse', { file: path, n: ++asked });
+    reuse({ file: path, n: ++asked });
   } catch {
     note.textContent = words.fileFailed;
   }

@@ -25,11 +25,30 @@
   document.addEventListener('input', ({ target }) => {
     const box = target.closest?.('[id^="fb-words-"]');
     try {
-      if (box) localStorage.setItem(`flipbook-draft-${box.id.slice(9)}-v2`, target.value);
+      if (!box) return;
+      const key = `flipbook-draft-${box.id.slice(9)}-v2`;
+      sessionStorage.setItem(key, target.value);
+      localStorage.setItem(key, target.value);
     } catch {
       // This browser keeps nothing.
     }
   });
+  // What was typed is set aside where other words take its place, and one press on its chip brings it back.
+  const aside = {};
+  window.flipbookSetAside = () => {
+    for (const form of document.querySelectorAll('.fb-make')) {
+      const box = form.querySelector('.fb-prompt-box textarea'), own = form.querySelector('.fb-own');
+      const examples = [...form.querySelectorAll('.fb-chip')].map((chip) => chip.textContent.trim());
+      if (!box || !own || !box.value.trim() || examples.includes(box.value.trim())) continue;
+      aside[own.id] = box.value;
+      own.classList.add('fb-has');
+    }
+  };
+  window.flipbookTakeBack = (id, now) => {
+    const kept = aside[id];
+    window.flipbookSetAside();
+    return kept ?? now;
+  };
   // The open tab too is there again after a reload.
   const tabs = () => [...document.querySelectorAll('.fb-form [role=tab]')];
   const keepTab = () => {

@@ -161,6 +161,7 @@ for (const kind of ['dragenter', 'dragover', 'dragleave', 'drop']) {
   });
 }
 document.addEventListener('paste', (event) => {
+  if (event.clipboardData.types.includes('text/plain')) return; // words that have a picture of themselves with them
   const pasted = [...event.clipboardData.files].find((item) => item.type.startsWith('image/'));
   const focused = document.activeElement.closest('.fb-picture');
   const isMeant = focused ? element.contains(focused) : !given.isLast;

@@ -1,6 +1,6 @@
 // Follows the visitor's jobs by asking the server now and then; remembers what this browser asked for over reloads.
 const KEY = 'flipbook-jobs-v1', MOST = 20;
-const PRESSES = 'flipbook-presses-v1', MOST_PRESSES = 4, PATIENCE_MS = 60000;
+const PRESSES = 'flipbook-presses-v1', MOST_PRESSES = 4, PATIENCE_MS = 60000, MOST_RETRIES = 4;
 const screen = find('.fb-screen'), strip = find('.fb-strip'), film = find('.fb-film'), empty = find('.fb-empty');
 const headline = find('.fb-headline'), detail = find('.fb-detail'), bar = find('.fb-progress');
 const stop = find('.fb-stop'), keep = find('.fb-keep-it'), finish = find('.fb-finish');
@@ -11,6 +11,7 @@ let run = 0; // the number of the loop that may draw
 let newest = null; // number of the newest clip of all
 let focused = null; // the job on the stage
 let isLive = false; // whether it is not over
+let parting = ''; // what is said of a clip that was deleted here, until there is another
 let shownPreview = '';
 let previewOf = null; // the job whose picture the strip holds
 let shownClip = null;
@@ -91,7 +92,7 @@ async function follow() {
       // The studio may have been started again, and knows of no order then.
       orders.clear();
       if (me === run) say((reply && reply.error) || (isLive ? words.offline : words.offlineIdle), '');
-      if (await isSignedOut()) return void location.reload();
+      if (await isStale()) return void location.reload();
       await sleep(Math.min(8000, 500 * 2 ** failures));
       continue;
     }
@@ -101,10 +102,13 @@ async function follow() {
   }
 }
 
-// After the studio was started again, whoever had signed in is asked to do so once more.
-async function isSignedOut() {
+// After the studio was started again, whoever had signed in is asked to do so once more; and where its form is another
+// one by now, it does not know what this page asks. What was filled in is there again after a reload.
+async function isStale() {
   try {
-    return (await fetch('gradio_api/login_check')).status === 401;
+    if ((await fetch('gradio_api/login_check')).status === 401) return true;
+    const answer = await fetch('gradio_api/app_id');
+    return answer.ok && (await answer.json()).app_id !== window.gradio_config.app_id;
   } catch {
     return false;
   }
@@ -133,6 +137,17 @@ function draw({ jobs: all, readiness, newest: number }) {
   if (!focus) drawIdle(readiness);
   else if (focus.live) drawLive(focus, readiness);
   else drawOver(focus);
+  keepFocus();
+}
+
+// Who pressed a button that is gone by now goes on from the words that say what became of it; from another button, a
+// second press might do what nobody meant.
+let lastFocus = null;
+document.addEventListener('focusin', ({ target }) => (lastFocus = element.contains(target) ? target : null));
+const isUsable = (node) => node.isConnected && !node.disabled && node.checkVisibility();
+function keepFocus() {
+  const isLost = lastFocus && !isUsable(lastFocus) && document.activeElement === document.body;
+  if (isLost) headline.focus({ preventScroll: true });
 }
 
 const isMine = (view) => given.isPrivate || asked.has(view.id);
@@ -170,7 +185,7 @@ function drawIdle(readiness) {
   reveal(empty);
   element.dataset.state = 'idle';
   stop.hidden = keep.hidden = finish.hidden = bar.hidden = result.hidden = true;
-  say(hindrance(readiness), '');
+  say(hindrance(readiness) || parting, '');
 }
 
 function hindrance(readiness) {
@@ -178,6 +193,7 @@ function hindrance(readiness) {
 }
 
 function drawLive(view, readiness) {
+  parting = '';
   element.dataset.state = view.state;
   reshape(...view.ratio.split(':').map(Number));
   const order = orders.get(view.id);
@@ -229,6 +245,7 @@ function drawClip(view) {
   reshape(clip.width, clip.height);
   film.poster = clip.poster;
   film.src = clip.video;
+  retries = 0;
   reveal(film);
   shownClip = clip.id;
   find('.fb-result-prompt').textContent = clip.prompt;
@@ -241,6 +258,13 @@ function drawClip(view) {
   // begin to sound.
   if (seenLive.has(view.id) && asked.has(view.id) && !lost.has(view.id) && !document.hidden) play();
 }
+
+// On a weak line a film may break off before it begins, and a browser does not try again by itself.
+let retries = 0;
+film.addEventListener('error', () => {
+  if (shownClip && retries < MOST_RETRIES) setTimeout(() => shownClip && film.load(), 2000 * ++retries);
+  else if (shownClip) say(words.notPlayed, '');
+});
 
 async function play() {
   try {
@@ -304,7 +328,9 @@ hear('deleted', (clip) => {
   if (clip === shownClip) {
     remember([], jobs);
     reveal(empty);
-    say('', '');
+    parting = words.deleted;
+    say(parting, '');
+    if (result.contains(document.activeElement)) headline.focus({ preventScroll: true });
     result.hidden = true;
   }
   follow();
