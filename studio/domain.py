@@ -321,7 +321,6 @@ class Queued: ...
 @dataclass(frozen=True)
 class Running:
     progress: Progress
-    started_s: float
 
 
 @dataclass(frozen=True)
@@ -385,10 +384,9 @@ class Clip:
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a clip will take here, learnt from `runs` past ones; memory and energy are None where none measured them."""
+    """What a clip will take here, learnt from past ones; memory and energy are None where none measured them."""
 
     seconds: float
     memory_bytes: int | None
     energy_wh: float | None
     is_energy_measured: bool
-    runs: int

@@ -65,7 +65,6 @@ def expected(request: VideoRequest, shapes: Grid, runs: Sequence[Run]) -> Estima
         memory_bytes=round(_predicted(ours, peaks, USUAL_MEMORY)) if peaks else None,
         energy_wh=median(per_second) * seconds if per_second else None,
         is_energy_measured=bool(per_second) and all(run.is_energy_measured for run in runs if run.energy_wh),
-        runs=len(runs),
     )
 
 

@@ -59,7 +59,6 @@ class _Current:
     job: JobRow
     order: Order = "go on"
     is_put_back: bool = False
-    started_s: float = field(default_factory=time.time)
     progress: Progress = field(default_factory=lambda: Progress("loading"))
     phase_since_s: float = field(default_factory=time.monotonic)
     stepped_s: float = 0.0
@@ -228,8 +227,8 @@ class JobQueue:
                 return Queued()
             case "running":
                 if current := self._running.get(row.id):
-                    return Running(current.progress, current.started_s)
-                return Running(Progress("loading"), row.created_s)
+                    return Running(current.progress)
+                return Running(Progress("loading"))
             case "done":
                 return Done(row.clip or "")
             case "failed":

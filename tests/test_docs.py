@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from studio.deploy import hardware
-from studio.domain import ModelLimits, StudioError, VideoRequest
+from studio.domain import Clip, Made, ModelLimits, StudioError, VideoRequest
 from studio.engine import catalog, grid
 from studio.engine.advice import knowledge
 from studio.settings import VARIABLES, Settings
@@ -348,6 +348,8 @@ def test_what_recipes_promise_is_there() -> None:
     text = section(README, "For programs")
     named = set(re.findall(r"`(clip|seed|width|height|num_frames|frame_rate|elapsed_seconds)`", text))
     assert named == {"clip", "seed", "width", "height", "num_frames", "frame_rate", "elapsed_seconds"}
+    made = Made(64, 48, 5, 12.0, False, 0.1)
+    assert named < Clip("a" * 32, VideoRequest("a cat"), 0.0, made, "a.mp4", "a.jpg").recipe().keys()
 
 
 # Everything that is shared

@@ -216,7 +216,7 @@ def test_from_dict_passes_over_what_it_does_not_know() -> None:
     ("state", "is_over"),
     [
         (Queued(), False),
-        (Running(Progress("denoising", 3, 16), started_s=1.0), False),
+        (Running(Progress("denoising", 3, 16)), False),
         (Done("0" * 32), True),
         (Failed("The disk is full."), True),
         (WasStopped(), True),

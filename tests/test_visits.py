@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from studio.domain import EVERYONE, Clip, Done, Failed, Made, Phase, StudioError, VideoRequest
+from studio.domain import EVERYONE, Clip, Failed, Made, Phase, StudioError, VideoRequest
 from studio.engine.catalog import BUILT_IN, POCKET_DIR
 from studio.engine.checkpoint import fingerprint
 from studio.executors.routing import RoutingExecutor
@@ -342,20 +342,8 @@ def test_a_clip_of_earlier_weights_is_known(studio: Studio) -> None:
         assert studio.has_changed(clip) == has_changed, (weights, model)
 
 
-def test_whose_job_becomes_whose_clip(settings: Settings) -> None:
-    """With the real model, from end to end."""
-    opened = Studio.open(replace(settings, has_private_galleries=True))
-    anna, bert = opened.visit(ANNA), opened.visit(BERT)
-    job = anna.submit(ASKED)
-    state = anna.watch(job.id, 120).state
-    assert state == Done(job.id)
-    assert [clip.owner for clip in anna.clips()] == [anna.owner]
-    assert bert.clips() == []
-    opened.close()
-
-
 def test_models_and_advice(studio: Studio) -> None:
     assert studio.models()[0].name == "pocket", "the one that runs everywhere is the default"
-    assert studio.advise("pocket", "a zeppelin") is not None
+    assert "zeppelin" in studio.advise("pocket", "a zeppelin").sentence
     with pytest.raises(StudioError, match="There is no model"):
         studio.advise("sora", "a ghost")

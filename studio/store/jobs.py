@@ -27,7 +27,6 @@ class JobRow:
     sentence: str = ""
     clip: str | None = None
     owner: str = EVERYONE
-    started_s: float | None = None
     ended_s: float | None = None
     can_finish: bool = False
 
@@ -70,9 +69,9 @@ class Jobs:
             ).fetchall()
             number = next((row["oldest"] for row in waiting if has_room(row["model"])), None)
             rows = connection.execute(
-                """UPDATE jobs SET state = 'running', attempts = attempts + 1, started_s = ?, ended_s = NULL
+                """UPDATE jobs SET state = 'running', attempts = attempts + 1, ended_s = NULL
                 WHERE number = ? RETURNING *""",
-                (time.time(), number),
+                (number,),
             ).fetchall()
             return _job(rows[0]) if rows else None
 
@@ -176,7 +175,6 @@ def _job(row: sqlite3.Row) -> JobRow:
         sentence=row["sentence"],
         clip=row["clip"],
         owner=row["owner"],
-        started_s=row["started_s"],
         ended_s=row["ended_s"],
         can_finish=bool(row["can_finish"]),
     )

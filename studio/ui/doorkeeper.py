@@ -28,9 +28,9 @@ class Doorkeeper:
     def __init__(
         self,
         app: ASGIApp,
-        hostnames: tuple[str, ...] | None = None,
-        max_bytes: int | None = None,
-        has_room: Callable[[], bool] = lambda: True,
+        hostnames: tuple[str, ...] | None,
+        max_bytes: int,
+        has_room: Callable[[], bool],
     ) -> None:
         """`hostnames` are those that the studio goes by, beside addresses in digits; None for any.
 
@@ -50,7 +50,7 @@ class Doorkeeper:
 
     def _has_no_place(self, scope: Scope) -> tuple[int, str] | None:
         said = dict(scope["headers"]).get(b"content-length", b"0")
-        if self._max_bytes is not None and (not said.isdigit() or int(said) > self._max_bytes):
+        if not said.isdigit() or int(said) > self._max_bytes:
             return 413, wording.too_much(self._max_bytes)
         if scope["path"].rstrip("/").endswith("/gradio_api/upload") and not self._has_room():
             return 507, wording.NO_ROOM_FOR_FILES
@@ -64,7 +64,7 @@ class Doorkeeper:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            return {"type": "http.disconnect"} if self._max_bytes is not None and taken > self._max_bytes else message
+            return {"type": "http.disconnect"} if taken > self._max_bytes else message
 
         return receive_some
 

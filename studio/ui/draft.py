@@ -66,9 +66,7 @@ def _understood(tab: MakeTab, names: list[str], kept: Any) -> present.View:
             return {}
         form = dict(zip(names, values, strict=True))
         request = present.request_from_form({"prompt": tab.plan.card.title, **form}, needs_picture=False)
-        card = next((card for card in tab.plan.studio.models() if card.name == request.model), None)
-        if card is None:
-            return {}
+        card = tab.plan.studio.card(request.model)
         # Which picture it will be makes no difference, but a model may need one. What goes with certain values only is
         # kept before those are chosen too.
         picture = tab.plan.key if tab.plan.needs_picture else None

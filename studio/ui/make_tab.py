@@ -147,7 +147,7 @@ def _advise(plan: TabPlan) -> Callable[..., Any]:
     def advise(_visit: Visit, data: Fields) -> Fields:
         prompt, model = data.get("words"), data.get("model")
         text = prompt[: plan.card.limits.max_prompt_chars] if isinstance(prompt, str) else ""
-        if _named(plan, model) is None or not text.strip():
+        if _named(plan, model) is None:
             return {"sentence": ""}
         return {"sentence": plan.studio.advise(str(model), text, plan.needs_picture).sentence}
 

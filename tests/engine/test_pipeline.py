@@ -70,10 +70,6 @@ def test_prompt_and_guidance_matter(pipeline: VideoPipeline) -> None:
     assert np.abs(guided - away).mean() > 0.5
 
 
-def test_without_sound_there_is_none(pipeline: VideoPipeline) -> None:
-    assert make(pipeline, replace(REQUEST, sound=False)).sound is None
-
-
 def test_the_first_frame_follows_the_picture(pipeline: VideoPipeline) -> None:
     scene = make(pipeline, replace(REQUEST, prompt="a fire truck in the desert", seed=8, num_inference_steps=8)).frames[
         5

@@ -81,18 +81,6 @@ def same(one: Path, other: Path) -> bool:
     return np.array_equal(a.frames, b.frames) and np.array_equal(a.sound, b.sound)  # type: ignore[arg-type]
 
 
-def test_the_same_request_makes_the_same_clip(executor: LocalExecutor, tmp_path: Path) -> None:
-    one, again, other = (
-        task(tmp_path / "one"),
-        task(tmp_path / "again"),
-        task(tmp_path / "other", replace(REQUEST, seed=6)),
-    )
-    for asked in (one, again, other):
-        executor.run(asked, ignore, go_on)
-    assert same(one.target, again.target)
-    assert not same(one.target, other.target)
-
-
 @pytest.mark.parametrize("aspect_ratio", ["9:16", "1:1", "4:3", "3:4", "21:9"])
 def test_every_shape_can_be_encoded(executor: LocalExecutor, tmp_path: Path, aspect_ratio: str) -> None:
     asked = task(tmp_path, replace(REQUEST, aspect_ratio=aspect_ratio, num_inference_steps=1))

@@ -50,13 +50,6 @@ def add_clip(library: Library, number: int, created_s: float | None = None, owne
     return listed
 
 
-@pytest.fixture
-def library(data_dir: Path):
-    opened = Library(data_dir)
-    yield opened
-    opened.close()
-
-
 def reopened(library: Library) -> Library:
     library.close()
     return Library(library.files.data_dir)

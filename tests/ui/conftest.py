@@ -32,6 +32,15 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     running.kill()
 
 
+@pytest.fixture(scope="session")
+def private_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """A running studio in which each visit begins with an empty gallery."""
+    running = App(tmp_path_factory.mktemp("private") / "data", free_port(), {"GALLERY": "private"})
+    running.start()
+    yield running
+    running.kill()
+
+
 @pytest.fixture
 def own_app(tmp_path: Path) -> Iterator[App]:
     """A running studio with an empty gallery, which the test may stop and start."""

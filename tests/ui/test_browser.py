@@ -131,8 +131,8 @@ def test_gallery_shows_posters_until_one_is_played(app: App, visit: Visit) -> No
     assert len({url.split("?")[0] for url in films}) == 1
 
 
-def test_same_again_keeps_the_seed_and_new_take_does_not(own_app: App, visit: Visit) -> None:
-    visitor = visit(own_app.address)
+def test_same_again_keeps_the_seed_and_new_take_does_not(private_app: App, visit: Visit) -> None:
+    visitor = visit(private_app.address)
     visitor.quick()
     visitor.make("a cat spins")
     visitor.press("Same again", visitor.stage)
@@ -143,8 +143,8 @@ def test_same_again_keeps_the_seed_and_new_take_does_not(own_app: App, visit: Vi
     assert same == first != new
 
 
-def test_last_frame_and_settings_go_back_into_the_form(own_app: App, visit: Visit) -> None:
-    visitor = visit(own_app.address)
+def test_last_frame_and_settings_go_back_into_the_form(private_app: App, visit: Visit) -> None:
+    visitor = visit(private_app.address)
     visitor.quick()
     visitor.page.get_by_role("radio", name="Tall 9:16").locator("visible=true").check()
     visitor.make("a cat spins")
@@ -163,8 +163,8 @@ def test_last_frame_and_settings_go_back_into_the_form(own_app: App, visit: Visi
     expect(visitor.picture.locator(".fb-facts")).to_have_text("128 × 224 → 128 × 224")
 
 
-def test_a_clips_file_fills_the_form_that_it_was_made_with(own_app: App, visit: Visit) -> None:
-    visitor = visit(own_app.address)
+def test_a_clips_file_fills_the_form_that_it_was_made_with(private_app: App, visit: Visit) -> None:
+    visitor = visit(private_app.address)
     visitor.quick()
     visitor.page.get_by_role("radio", name="Tall 9:16").locator("visible=true").check()
     visitor.make("a cat spins")
@@ -172,8 +172,8 @@ def test_a_clips_file_fills_the_form_that_it_was_made_with(own_app: App, visit: 
     with visitor.page.expect_download() as saved:
         visitor.stage.get_by_text(wording.ACTIONS["download"], exact=True).click()
     file = saved.value.path()
-    visitor.page.evaluate("localStorage.clear()")
-    visitor.open(own_app.address)
+    visitor.page.evaluate("localStorage.clear(); sessionStorage.clear()")
+    visitor.open(private_app.address)
     expect(visitor.prompt).to_have_value("")
     chooser = visitor.page.get_by_label(wording.GALLERY_WORDS["fromFile"])
     chooser.set_input_files({"name": "clip.mp4", "mimeType": "video/mp4", "buffer": file.read_bytes()})
@@ -186,8 +186,8 @@ def test_a_clips_file_fills_the_form_that_it_was_made_with(own_app: App, visit: 
     expect(visitor.prompt).to_have_value("a cat spins")
 
 
-def test_the_frame_at_which_a_film_is_halted_begins_a_clip(own_app: App, visit: Visit) -> None:
-    visitor = visit(own_app.address)
+def test_the_frame_at_which_a_film_is_halted_begins_a_clip(private_app: App, visit: Visit) -> None:
+    visitor = visit(private_app.address)
     visitor.quick()
     visitor.make("a cat walks to the left")
     film = visitor.page.locator("video.fb-film")
@@ -205,8 +205,8 @@ def test_the_frame_at_which_a_film_is_halted_begins_a_clip(own_app: App, visit: 
     expect(visitor.picture.locator("img")).not_to_have_attribute("src", halted or "")
 
 
-def test_clips_are_looked_for(own_app: App, visit: Visit) -> None:
-    visitor = visit(own_app.address)
+def test_clips_are_looked_for(private_app: App, visit: Visit) -> None:
+    visitor = visit(private_app.address)
     looked_for = visitor.page.get_by_label(wording.GALLERY_WORDS["find"])
     expect(looked_for).to_be_hidden()
     visitor.quick()
@@ -228,8 +228,8 @@ def test_clips_are_looked_for(own_app: App, visit: Visit) -> None:
     expect(visitor.cards).to_have_count(2)
 
 
-def test_delete_asks_once(own_app: App, visit: Visit) -> None:
-    visitor = visit(own_app.address)
+def test_delete_asks_once(private_app: App, visit: Visit) -> None:
+    visitor = visit(private_app.address)
     visitor.quick()
     visitor.make("a cat spins")
     visitor.press(wording.ACTIONS["delete"], visitor.stage)
@@ -239,7 +239,7 @@ def test_delete_asks_once(own_app: App, visit: Visit) -> None:
     visitor.press(wording.GALLERY_WORDS["deleteYes"], visitor.page.get_by_role("dialog"))
     expect(visitor.cards).to_have_count(0)
     expect(visitor.stage).to_contain_text(wording.NOTHING_YET)
-    visitor.open(own_app.address)
+    visitor.open(private_app.address)
     expect(visitor.page.locator(".fb-gallery-note")).to_have_text(wording.GALLERY_WORDS["empty"])
 
 
@@ -325,8 +325,8 @@ def test_keyboard_makes_the_clip(app: App, visit: Visit, keys: str) -> None:
     expect(visitor.prompt).to_have_value("a cat")
 
 
-def test_seed_is_new_until_it_is_kept(own_app: App, visit: Visit) -> None:
-    visitor = visit(own_app.address)
+def test_seed_is_new_until_it_is_kept(private_app: App, visit: Visit) -> None:
+    visitor = visit(private_app.address)
     seed = visitor.page.get_by_label("Seed", exact=True).locator("visible=true")
     keep = visitor.page.get_by_label(wording.SEED["keep"]).locator("visible=true")
     visitor.quick()

@@ -50,7 +50,7 @@ def job(state: JobState) -> Job:
 
 
 def running(progress: Progress) -> Job:
-    return job(Running(progress, 1000.0))
+    return job(Running(progress))
 
 
 def test_form_becomes_a_request_that_passes_its_check() -> None:
@@ -159,9 +159,9 @@ def test_clip_shows_what_it_took_and_what_became_of_it(tmp_path: Path) -> None:
 
 
 def test_estimate_says_what_is_known() -> None:
-    said = present.estimate_view(Estimate(3.2, 1_200_000_000, 0.02, False, 5))
+    said = present.estimate_view(Estimate(3.2, 1_200_000_000, 0.02, False))
     assert said == {"sentence": "About 3 s on this machine · 1.2 GB of memory · 0.02 Wh (estimated)"}
-    assert present.estimate_view(Estimate(75.0, None, None, False, 1))["sentence"] == "About 1 min 15 s on this machine"
+    assert present.estimate_view(Estimate(75.0, None, None, False))["sentence"] == "About 1 min 15 s on this machine"
     assert present.estimate_view(None) == {"sentence": wording.FIRST_RUN}
 
 
