@@ -25,8 +25,8 @@ FIRST = 8  # samples are enough to begin a pool with
 POOL = 800
 # So many times as often as others come the subjects and actions of what people type first: a cat that surfs on a
 # rainbow, a dragon that soars over a city, a unicorn that eats spaghetti.
-NEW, RECENT = SUBJECTS[-75:], SUBJECTS[-125:-75]  # those of this stretch, and of the one before, have to catch up
-FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6} | {one.name: 4 for one in NEW} | {one.name: 1.3 for one in RECENT}
+NEW, RECENT = SUBJECTS[-50:], SUBJECTS[-75:-50]  # those of this stretch, and of the one before, have to catch up
+FAVOURITES = {"cat": 6, "dragon": 6, "unicorn": 6} | {one.name: 2.5 for one in NEW} | {one.name: 1.5 for one in RECENT}
 FAVOURITE_ACTIONS = {"surfs": 2, "eats": 2, "rides": 2}
 STORIES = (
     {"subject": "cat", "action": "surfs", "scene": "rainbow"},

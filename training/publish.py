@@ -40,8 +40,7 @@ NO_TOYS = (
     "a surname", "Wang", "Mohammed", "Maria", "Amy", "Tina", "Robert", "Bobby", "Jesus", "Delilah",
     "Muslim", "a mosque", "Christian", "a priest", "Cherokee", "the Gestapo", "a criminal", "a politician", "disabled",
     "a monk", "a nun", "a rabbi", "mankind", "a Japanese name", "Akira", "parents", "pregnancy", "Harlem", "a punk",
-    "Mustafa", "Helmut", "Turkish", "the Ottoman Empire", "the Balkans", "Leroy", "Myers", "Nancy", "Martha", "Dorothy",
-    "Hawaiian", "Cornish", "Persian", "Persia", "a wheelchair", "dementia", "an alcoholic", "piss", "a maid",
+    "Mustafa", "Helmut", "Turkish", "the Ottoman Empire", "the Balkans",
 )  # fmt: skip
 # Names that mean something else as well, and what is meant here.
 MEANT = {
@@ -69,29 +68,6 @@ MEANT = {
     "camera": ["a photo camera", "a camera with a lens"],
     "police officer": ["a police officer", "a policeman in uniform"],
     "genie": ["a genie out of a lamp", "djinn"],
-    "bison": ["a bison, the animal", "a buffalo"],
-    "ram": ["a ram, the animal", "a sheep with horns"],
-    "cricket": ["a cricket, the insect", "a grasshopper"],
-    "coral": ["a coral reef", "corals under water"],
-    "angel": ["an angel with wings", "cherub"],
-    "pilot": ["an airplane pilot", "an aviator"],
-    "dancer": ["a dancer", "a ballerina"],
-    "doctor": ["a doctor, a physician", "a medic"],
-    "builder": ["a construction worker", "a builder with a helmet"],
-    "candy": ["candy", "sweets"],
-    "honey": ["a pot of honey", "honey from bees"],
-    "chili": ["a chili pepper", "a hot pepper"],
-    "peanut": ["a peanut", "nuts"],
-    "steak": ["a steak", "meat"],
-    "bed": ["a bed to sleep in", "a mattress"],
-    "key": ["a key for a lock", "a door key"],
-    "hammer": ["a hammer, the tool", "a mallet"],
-    "anchor": ["a ship's anchor", "an anchor"],
-    "dice": ["dice to roll", "a die, the cube"],
-    "island": ["a desert island", "a tropical island"],
-    "hut": ["a hut", "a wooden cabin"],
-    "smiley": ["a smiley face", "an emoticon"],
-    "poop": ["poop", "a pile of poo"],
 }
 MARGIN = 0.05
 NEAR_ENOUGH = 0.5  # cosine of two words' sentence embeddings; below it MiniLM's neighbours stop making sense

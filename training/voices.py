@@ -163,14 +163,6 @@ CALLS = {
     "bellow": lambda r: glide((170, 260, 240, 150), 1.0, NASAL, 0.01),
     "kettle": lambda r: glide((1500, 2300, 2350, 2300), 1.2, SOFT, 0.01) + 0.4 * noise(2500, 6000, 1.2, r),
     "whistle": lambda r: train_of(glide((2700, 2750), 0.35) * (0.4 + 0.6 * pulses(28, 0.35, 1)), 2, 0.12),
-    "chirp": lambda r: train_of(glide((4300, 4500), 0.05, (1, 0.2)), 12, 0.035),
-    "sax": lambda r: np.concatenate([glide((0.94 * f, f, f), 0.28, NASAL, 0.02) for f in (233, 294, 349, 294)]),
-    "accordion": lambda r: np.concatenate(
-        [sum(glide((f * k, f * k), 0.3, SAW) for k in (1, 1.26, 1.01)) / 2 for f in (262, 349, 392, 349)]
-    ),
-    "clang": lambda r: train_of(
-        (ping(980, 0.45, 6) + 0.7 * ping(1730, 0.45, 7) + ping(2870, 0.45, 9) / 2) / 2.5, 2, 0.1
-    ),
     "strum": lambda r: (
         sum(_placed(ping(f, 1.0, 4), k * 0.03, 1.2) for k, f in enumerate((110, 147, 196, 247, 330))) / 2
     ),
