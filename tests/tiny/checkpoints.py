@@ -34,7 +34,8 @@ CHECKPOINTS: dict[str, Checkpoint] = {
         pipelines.ltx2, ABILITIES, (8, 2), 5, arguments=SHORT | {"spatio_temporal_guidance_blocks": [0]}
     ),
     "tiny-wan-2.1": Checkpoint(pipelines.wan_21, ("words",), (8, 4), arguments=SHORT),
-    "tiny-wan-2.2-t2v-a14b": Checkpoint(pipelines.wan_22_14b, ("words",), (8, 4), arguments=SHORT),
+    # Steps enough that each of its two transformers has some.
+    "tiny-wan-2.2-t2v-a14b": Checkpoint(pipelines.wan_22_14b, ("words",), (8, 4), steps=6, arguments=SHORT),
     "tiny-wan-2.2-ti2v": Checkpoint(pipelines.wan_22_5b, ("words", "picture", "extension"), (16, 4), arguments=SHORT),
     "tiny-wan-2.2-i2v": Checkpoint(
         pipelines.wan_22_i2v, ("picture", "last picture", "extension"), (8, 4), arguments=SHORT

@@ -101,6 +101,7 @@ def look(visitor: Visitor, away: bool) -> None:
 def test_a_clip_that_was_deleted_elsewhere_is_not_promised(house: House, visit: Visit) -> None:
     visitor = visit(house.address)
     visitor.make("a cat")
+    visitor.page.wait_for_function("document.querySelector('.fb-film').readyState > 3")  # else it would break off
     own = house.studio.visit(visitor.page.evaluate("localStorage.getItem('flipbook.visitor')"))
     own.delete(own.clips()[0].id)
     expect(visitor.headline).to_have_text(wording.GONE)
