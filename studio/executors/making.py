@@ -190,7 +190,7 @@ class Making:
             elapsed_seconds=spent.seconds,
             steps_done=latents.steps_done,
             energy_wh=spent.energy_wh,
-            is_energy_measured=spent.is_energy_measured,
+            is_energy_measured=spent.is_energy_measured and _is_measured(self.begins_with),
             peak_memory_bytes=spent.peak_memory_bytes,
             note=" ".join(filter(None, (latents.note, self.leaner))),
             changed=_changed(self.task.request, latents.request),
@@ -231,11 +231,22 @@ def facts_of(made: Made) -> dict[str, Any]:
     return facts | {name: text for name, text in (("weights", made.weights), ("note", made.note)) if text}
 
 
-def _earlier(recipe: dict[str, Any]) -> dict[str, Any]:
-    """What the parts before took, and their prompts line by line, from the recipe of the film that is extended."""
+def _parts(recipe: dict[str, Any]) -> list[dict[str, Any]]:
+    """The recipes of a film's parts, the last one first."""
     parts = [recipe]
     while recipe := recipe.get("begins_with", {}):
         parts.append(recipe)
+    return parts
+
+
+def _is_measured(recipe: dict[str, Any]) -> bool:
+    """Whether no part's energy was estimated: the gallery tells the sum."""
+    return all(part.get("energy_is_measured", True) for part in _parts(recipe))
+
+
+def _earlier(recipe: dict[str, Any]) -> dict[str, Any]:
+    """What the parts before took, and their prompts line by line, from the recipe of the film that is extended."""
+    parts = _parts(recipe)
     return {
         "earlier_seconds": round(sum(part.get("elapsed_seconds", 0.0) for part in parts), 3),
         "earlier_energy_wh": round(sum(part.get("energy_wh", 0.0) for part in parts), 6),

@@ -279,6 +279,9 @@ def test_an_extended_clip_tells_of_all_its_parts(executor: LocalExecutor, tmp_pa
     assert made[2].earlier_energy_wh == pytest.approx(made[0].energy_wh + made[1].energy_wh, abs=1e-6)
     assert made[2].earlier_prompts == "a ghost in the snow\na cat dances"
     assert made[0].earlier_prompts == ""
+    for first_is, expected in ((True, True), (False, False)):
+        begins_with = {"energy_is_measured": True, "begins_with": {"energy_is_measured": first_is}}
+        assert making._is_measured(begins_with) is expected
     recipe = read_recipe(last.target)
     assert recipe is not None
     assert (recipe["prompt"], recipe["earlier_energy_wh"]) == ("a dog dances", made[2].earlier_energy_wh)
